@@ -1,0 +1,214 @@
+"""What comes out: a `Plan` of ranked recommendations, each with its parts, and the account of the search.
+
+Plain frozen data that goes to JSON as it is: same request, same library, same version give the same bytes. It holds no
+time stamp and no duration. Money is USD over the plan's period, power is W at the facility unless the name says IT.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from planner.request import PlanRequest
+
+Resource = Literal["compute", "memory", "network", "storage", "host", "overhead"]
+
+
+class Frozen(BaseModel):
+    """Immutable output record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Strategy(Frozen):
+    """How the model is spread over one replica (serving) or the whole run (training)."""
+
+    tp: int = 1
+    pp: int = 1
+    virtual_stages: int = 1
+    cp: int = 1
+    ep: int = 1
+    dp: int = 1
+    zero_stage: int = 0
+    micro_batch: int = 1
+    schedule: str = ""
+    recompute: str = ""
+    precision: str = ""  # of weights and matrix products
+    kv_precision: str = ""
+    batch: float | None = None  # serving: requests decoded together in one replica
+
+
+class Interval(Frozen):
+    """Low and high end that the figure falls into with `coverage` probability; None while uncalibrated."""
+
+    low: float
+    high: float
+    coverage: float
+
+
+class BillLine(Frozen):
+    """One line of the bill of materials. Prices None: quote needed."""
+
+    part: str
+    catalog_id: str
+    quantity: float
+    unit_power_w: float | None
+    unit_low_usd: float | None
+    unit_typical_usd: float | None
+    unit_high_usd: float | None
+    price_date: str
+    price_basis: str
+    source: str
+    subtotal_usd: float | None
+
+
+class Cost(Frozen):
+    """Money over the plan's period. `parts` add up to `total_usd`; `at_least` when a price in it is unknown."""
+
+    acquisition: Literal["buy", "rent"]
+    period_days: float
+    parts: dict[str, float]
+    total_usd: float
+    capital_usd: float  # purchase price of everything bought, before depreciation and residual value
+    usd_per_device_hour: float
+    usd_per_million_tokens: float
+    at_least: bool
+    unpriced: tuple[str, ...] = ()
+    price_date: str = ""
+
+
+class Power(Frozen):
+    """`it_parts_w` (accelerators, hosts, network, storage) times PUE is `facility_w`."""
+
+    it_parts_w: dict[str, float]
+    it_w: float
+    cooling_w: float
+    facility_w: float
+    energy_kwh: float  # over the period
+    carbon_kgco2e: float  # operational, over the period
+
+
+class MemoryUse(Frozen):
+    """Bytes on the fullest device by part; `capacity_bytes` is what the driver leaves to use."""
+
+    parts: dict[str, float]
+    used_bytes: float
+    capacity_bytes: float
+    reserve_bytes: float
+
+
+class Bottleneck(Frozen):
+    """What limits: the resource and operation with the longest time, and its share of the step."""
+
+    resource: Resource
+    operation: str
+    share: float
+    time_parts_s: dict[str, float]  # by operation; add up to the step (training) or to one decode step (serving)
+    resources_s: dict[Resource, float]  # the same time by resource
+
+
+class Performance(Frozen):
+    """Training fills step and run time, serving fills latencies and rates; the rest is None."""
+
+    tokens_per_s: float  # training: trained tokens; serving: generated tokens at the planned rate
+    tokens_per_s_per_device: float
+    step_s: float | None = None
+    mfu: float | None = None
+    run_s: float | None = None
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    end_to_end_s: float | None = None
+    capacity_requests_per_s: float | None = None  # of all replicas within the limits
+    calibrated: bool = False
+    interval: Interval | None = None  # of tokens_per_s
+    basis: str = ""
+
+
+class Recommendation(Frozen):
+    """One whole cluster configuration."""
+
+    rank: int
+    accelerator_id: str
+    accelerator_name: str
+    vendor: str
+    devices: int
+    server_id: str
+    server_name: str
+    servers: int
+    replicas: int
+    strategy: Strategy
+    performance: Performance
+    memory: MemoryUse
+    cost: Cost
+    power: Power
+    bottleneck: Bottleneck
+    headroom: dict[str, float]  # share left to each limit that was given: deadline, ttft, tpot, rate, budget, power, memory
+    bill: tuple[BillLine, ...]
+    why_not_first: str = ""  # code: "", dearer, slower, more_power, ...
+    notes: tuple[str, ...] = ()
+
+
+class NearestMiss(Frozen):
+    """Why an accelerator gave no plan, and the smallest change that would."""
+
+    accelerator_id: str
+    reason: str  # code: memory, deadline, ttft, tpot, devices, budget, power, no_peak, no_price, ...
+    over_by: float  # relative: 0.1 = 10 % too much or too slow
+    change: dict[str, float | str]  # request fields and values that would make it fit
+
+
+class SearchCounts(Frozen):
+    """Account of the search: nothing is dropped in silence."""
+
+    evaluated: int
+    pruned: int
+    feasible: int
+    rejected: dict[str, int]
+    accelerators: int
+    nearest: tuple[NearestMiss, ...] = ()
+
+
+class Assumption(Frozen):
+    """A field the asker left at its default."""
+
+    field: str
+    value: float | int | str | bool | tuple[str, ...] | None
+    unit: str
+    meaning: str
+    basis: str
+    source: str
+
+
+class FrontierPoint(Frozen):
+    """One feasible configuration of the shortlist, for charts and tables."""
+
+    accelerator_id: str
+    devices: int
+    precision: str
+    cost_usd: float
+    facility_w: float
+    tokens_per_s: float
+    time_s: float  # run time, or end-to-end latency
+    carbon_kgco2e: float
+    pareto: bool
+
+
+class Plan(Frozen):
+    """The answer."""
+
+    request: PlanRequest
+    model_name: str
+    library_digest: str
+    catalog_release: str
+    version: str
+    search: SearchCounts
+    recommendations: tuple[Recommendation, ...]
+    frontier: tuple[FrontierPoint, ...]
+    assumptions: tuple[Assumption, ...]
+    sources: dict[str, tuple[str, ...]]  # catalog entry -> where its figures were read
+
+    def canonical_json(self) -> str:
+        """The plan as JSON with sorted keys, the same bytes each time."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=2, ensure_ascii=False)
