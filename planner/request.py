@@ -150,9 +150,12 @@ class PlanRequest(Frozen):
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()[:16]
 
 
+_UNION_MARKS = {"training", "serving", "constrained-str", "OwnModel"}  # pydantic names the branch of a union in the path
+
+
 def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
     for item in error.errors(include_url=False):
-        path = ".".join(
+        path = ".".join(str(part) for part in item["loc"] if part not in _UNION_MARKS and "[" not in str(part))
             str(part) for part in item["loc"] if part not in {"training", "serving", "constrained-str", "OwnModel"} and "[" not in str(part)
         )
         context: Mapping[str, Any] = item.get("ctx", {})

@@ -1,0 +1,83 @@
+"""Candidates as columns: one row a candidate, one integer array a choice; never an object a candidate.
+
+Text choices are indices into the tuples below, so that a whole design space is a few small integer arrays that stay in
+cache and can be factorised: what depends on few columns is computed once a distinct key and gathered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntColumn = NDArray[np.int32]
+FloatColumn = NDArray[np.float64]
+BoolColumn = NDArray[np.bool_]
+
+PRECISIONS = ("bf16", "fp16", "fp8", "int8", "fp4", "int4")  # of weights and matrix products
+KV_PRECISIONS = ("bf16", "fp8", "fp4")
+RECOMPUTES = ("none", "selective", "full")
+SCHEDULES = ("gpipe", "1f1b", "interleaved")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Rows of equal length."""
+
+    platform: IntColumn  # row of `planner.cluster.platform.Platforms`
+
+    def __len__(self) -> int:
+        return int(self.platform.shape[0])
+
+    def take(self, rows: NDArray[np.intp] | BoolColumn) -> Self:
+        """The candidates at `rows` (indices or a mask)."""
+        return type(self)(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingColumns(Columns):
+    """devices = tp * pp * cp * dp; expert parallelism lies inside dp * cp * tp."""
+
+    tp: IntColumn
+    pp: IntColumn
+    virtual_stages: IntColumn
+    cp: IntColumn
+    ep: IntColumn
+    dp: IntColumn
+    zero_stage: IntColumn  # 0 plain data parallel, 1 optimizer sharded, 2 and gradients, 3 and weights (FSDP)
+    shard_group: IntColumn  # devices that share the states: dp * cp, less with hybrid sharding (HSDP)
+    micro_batch: IntColumn  # sequences
+    recompute: IntColumn  # index into RECOMPUTES
+    schedule: IntColumn  # index into SCHEDULES
+    precision: IntColumn  # index into PRECISIONS
+    global_batch: IntColumn  # sequences in a step
+
+    @property
+    def devices(self) -> IntColumn:
+        """Accelerators of the run."""
+        return self.tp * self.pp * self.cp * self.dp
+
+    @property
+    def micro_batches(self) -> IntColumn:
+        """Micro-batches per pipeline and step, m (equation 0)."""
+        return self.global_batch // (self.dp * self.micro_batch)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingColumns(Columns):
+    """One replica; devices of a replica = tp * pp * attention_dp; experts are spread over ep of them."""
+
+    tp: IntColumn  # tensor parallel degree of attention
+    pp: IntColumn
+    ep: IntColumn  # experts are sharded ep ways, each expert further tp * attention_dp / ep ways
+    attention_dp: IntColumn
+    precision: IntColumn  # index into PRECISIONS
+    kv_precision: IntColumn  # index into KV_PRECISIONS
+    batch: IntColumn  # requests decoded together in the replica
+
+    @property
+    def devices(self) -> IntColumn:
+        """Accelerators of one replica."""
+        return self.tp * self.pp * self.attention_dp
