@@ -108,7 +108,7 @@ class CloudOffer:
     provider: str
     instance_type: str
     accelerator_id: str
-    accelerators: int
+    accelerators: float  # a fraction where a shared card is sold
     region: str
     date: str
     flags: tuple[str, ...]
@@ -118,3 +118,87 @@ class CloudOffer:
     reserved_1y_usd_per_h: float | None = None
     reserved_3y_usd_per_h: float | None = None
     network_bytes_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu(Fact):
+    """A host processor, one socket."""
+
+    cores: int = 0
+    tdp_w: float | None = None
+    memory_id: str | None = None
+    memory_channels: int = 0
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nic(Fact):
+    """A network card; `port_bytes_per_s` is one port, one direction."""
+
+    port_bytes_per_s: float = 0.0
+    ports: int = 1
+    protocol: str = ""
+    host_bus_id: str | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Fact):
+    """A switch: `ports` logical ports of one rate. `power_passive_w` with copper cables, `power_max_w` full of optics."""
+
+    ports: int = 0
+    port_bytes_per_s: float = 0.0
+    cages: int | None = None
+    rack_units: int | None = None
+    fabric_id: str | None = None
+    power_passive_w: float | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transceiver(Fact):
+    """One optical module; `reach_m` is `None` where the source gives none."""
+
+    port_bytes_per_s: float = 0.0
+    reach_m: float | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cable(Fact):
+    """One cable with its fixed ends (copper or active optical), or a fibre (`port_bytes_per_s` is then `None`)."""
+
+    port_bytes_per_s: float | None = None
+    reach_m: float | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric(Fact):
+    """A scale-out network technology, or what a cloud sells as one. Rates are one direction."""
+
+    port_bytes_per_s: float | None = None
+    node_bytes_per_s: float | None = None
+    nic_bytes_per_s: float | None = None
+    nics_per_node: int | None = None
+    switch_ids: tuple[str, ...] = ()
+    nic_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleUpLink(Fact):
+    """A scale-up interconnect; rates are one accelerator, one direction."""
+
+    per_accel_bytes_per_s: float = 0.0
+    p2p_bytes_per_s: float | None = None
+    domain_accelerators: int | None = None
+    links: int | None = None
+    topology: str = ""
