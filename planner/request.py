@@ -156,8 +156,6 @@ _UNION_MARKS = {"training", "serving", "constrained-str", "OwnModel"}  # pydanti
 def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
     for item in error.errors(include_url=False):
         path = ".".join(str(part) for part in item["loc"] if part not in _UNION_MARKS and "[" not in str(part))
-            str(part) for part in item["loc"] if part not in {"training", "serving", "constrained-str", "OwnModel"} and "[" not in str(part)
-        )
         context: Mapping[str, Any] = item.get("ctx", {})
         match item["type"]:
             case "missing":
