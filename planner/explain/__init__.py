@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Why the answer is what it is: assumptions, bottleneck, provenance."""

@@ -1,0 +1,62 @@
+"""The design space of a serving replica: every legal way to spread a model over a platform's devices, and every batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.search.columns import ServingColumns
+from planner.search.shape import ModelShape, powers_of_two
+
+_MOST_PIPELINE_STAGES = 16
+_MOST_BATCH = 4_096
+_BATCH_STEP = 1.2
+
+
+def batches() -> list[int]:
+    """Requests decoded together: every count to 8, then steps of at most 20 %."""
+    counts = list(range(1, 9))
+    while counts[-1] < _MOST_BATCH:
+        counts.append(max(counts[-1] + 1, int(counts[-1] * _BATCH_STEP)))
+    return counts
+
+
+def cells(shape: ModelShape, domain: int, max_devices: int, precisions: tuple[int, ...], kv_precisions: tuple[int, ...]) -> ServingColumns:
+    """All replicas for a platform whose scale-up domain holds `domain` devices, with batch 1.
+
+    Tensor parallelism divides the heads and stays within the domain; attention data parallelism needs experts, which
+    are what it shares; experts are sharded over all devices of a stage (ep = tp * attention_dp) or not at all.
+    """
+    tps = [tp for tp in powers_of_two(min(domain, 64)) if shape.heads == 0 or shape.heads % tp == 0]
+    pps = [pp for pp in powers_of_two(_MOST_PIPELINE_STAGES) if pp <= shape.layers]
+    attention_dps = powers_of_two(min(domain, shape.experts)) if shape.experts else [1]
+    grid = np.meshgrid(tps, pps, attention_dps, (0, 1), precisions, kv_precisions, indexing="ij")
+    tp, pp, attention_dp, expert_parallel, precision, kv_precision = (axis.ravel().astype(np.int32) for axis in grid)
+    width = tp * attention_dp
+    ep = np.where(expert_parallel == 1, width, 1)
+    legal = (width * pp <= max_devices) & (width <= domain) & ((expert_parallel == 0) | ((width > 1) & (shape.experts % width == 0)))
+    legal &= (expert_parallel == 0) | (shape.experts > 0)
+    ones = np.ones(int(legal.sum()), dtype=np.int32)
+    return ServingColumns(
+        platform=0 * ones,
+        tp=tp[legal],
+        pp=pp[legal],
+        ep=ep[legal].astype(np.int32),
+        attention_dp=attention_dp[legal],
+        precision=precision[legal],
+        kv_precision=kv_precision[legal],
+        batch=ones,
+    )
+
+
+def with_batches(cells: ServingColumns, max_batch: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ServingColumns:
+    """Every cell with every batch up to what its memory holds, that largest one included."""
+    grid = np.array(batches(), dtype=np.int64)
+    largest = np.minimum(max_batch, _MOST_BATCH)
+    batch = np.minimum(grid[None, :], largest[:, None])
+    first = np.concatenate([np.ones((len(cells), 1), dtype=bool), batch[:, 1:] > batch[:, :-1]], axis=1)
+    cell, column = np.nonzero(first & (largest[:, None] >= 1))
+    keep = cells.take(cell)
+    return ServingColumns(
+        **{name: getattr(keep, name) for name in ("platform", "tp", "pp", "ep", "attention_dp", "precision", "kv_precision")},
+        batch=batch[cell, column].astype(np.int32),
+    )

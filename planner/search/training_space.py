@@ -1,0 +1,117 @@
+"""The design space of a training run: every legal way to spread a model over a platform's devices.
+
+Two levels keep an exhaustive search small. A *cell* is a strategy without its data-parallel degree; a *candidate* is a
+cell times a device count. `cells` lists the former once a scale-up domain, `with_counts` opens a cell to its candidates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.request import Training
+from planner.search.columns import RECOMPUTES, SCHEDULES, IntColumn, TrainingColumns
+from planner.search.shape import ModelShape, powers_of_two
+
+_MICRO_BATCHES = (1, 2, 4, 8)
+_CONTEXT_PARALLEL = (1, 2, 4, 8, 16, 32)
+_LEAST_TOKENS_PER_CONTEXT_RANK = 4_096  # below this the ring exchange cannot be hidden behind attention
+_MOST_VIRTUAL_STAGES = 8
+_NODES_ONE_BY_ONE = 128
+_COUNT_STEP = 1.05
+_BATCH_TOLERANCE = 0.1  # a global batch may be rounded this far to divide evenly
+
+
+def device_counts(devices_per_server: int, max_devices: int) -> IntColumn:
+    """Every multiple of a server to 128 servers, then steps of at most 5 %; below one server, its divisors too."""
+    parts = [count for count in range(1, devices_per_server) if devices_per_server % count == 0]
+    servers = list(range(1, _NODES_ONE_BY_ONE + 1))
+    while (last := servers[-1]) * devices_per_server < max_devices:
+        servers.append(max(last + 1, int(last * _COUNT_STEP)))
+    counts = np.array(parts + [count * devices_per_server for count in servers], dtype=np.int32)
+    return counts[counts <= max_devices]
+
+
+def cells(shape: ModelShape, training: Training, domain: int, max_devices: int, precisions: tuple[int, ...]) -> TrainingColumns:
+    """All strategies with dp = 1 for a platform whose scale-up domain holds `domain` devices.
+
+    Tensor parallelism stays within the domain and divides the heads; pipelines give every stage a layer; experts are
+    spread over at most the domain's or the data-parallel devices.
+    """
+    tps = [tp for tp in powers_of_two(min(domain, 64)) if shape.heads == 0 or shape.heads % tp == 0]
+    pps = [pp for pp in _pipeline_degrees(shape.layers) if pp <= max_devices]
+    cps = [cp for cp in _CONTEXT_PARALLEL if cp == 1 or training.sequence_tokens // cp >= _LEAST_TOKENS_PER_CONTEXT_RANK]
+    eps = [ep for ep in powers_of_two(shape.experts) if shape.experts % ep == 0] if shape.experts else [1]
+    recomputes = range(len(RECOMPUTES)) if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
+    grid = np.meshgrid(
+        tps, pps, powers_of_two(_MOST_VIRTUAL_STAGES), cps, eps, (0, 1, 2, 3), _MICRO_BATCHES, recomputes, precisions, indexing="ij"
+    )
+    tp, pp, vp, cp, ep, zero, micro, recompute, precision = (axis.ravel().astype(np.int32) for axis in grid)
+    batch = max(1, round(training.global_batch_tokens / training.sequence_tokens))
+    legal = (tp * pp * cp <= max_devices) & (micro <= batch)
+    legal &= (vp == 1) | ((pp > 1) & (pp * vp <= shape.layers))
+    legal &= ~((zero >= 2) & (pp > 1))  # gradients stay whole while a pipeline accumulates them
+    ones = np.ones(int(legal.sum()), dtype=np.int32)
+    schedule = np.where(vp > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32)
+    return TrainingColumns(
+        platform=0 * ones,
+        tp=tp[legal],
+        pp=pp[legal],
+        virtual_stages=vp[legal],
+        cp=cp[legal],
+        ep=ep[legal],
+        dp=ones,
+        zero_stage=zero[legal],
+        shard_group=cp[legal],
+        micro_batch=micro[legal],
+        recompute=recompute[legal],
+        schedule=schedule[legal],
+        precision=precision[legal],
+        global_batch=batch * ones,
+    )
+
+
+def with_counts(cells: TrainingColumns, counts: IntColumn) -> TrainingColumns:
+    """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
+
+    A count is left out where the batch would have to change by more than 10 %, or where the experts' group does not
+    divide the data-parallel devices.
+    """
+    cell, count = np.meshgrid(np.arange(len(cells)), counts, indexing="ij")
+    rows, devices = cell.ravel(), count.ravel()
+    model_parallel = cells.devices[rows]  # dp = 1 in a cell
+    dp = devices // model_parallel
+    micro, batch = cells.micro_batch[rows], cells.global_batch[rows]
+    rounds = np.maximum(1, np.rint(batch / np.maximum(1, dp * micro)).astype(np.int32))
+    rounded = rounds * dp * micro
+    expert_group = dp * cells.cp[rows] * cells.tp[rows]
+    legal = (dp * model_parallel == devices) & (np.abs(rounded - batch) <= _BATCH_TOLERANCE * batch)
+    legal &= expert_group % cells.ep[rows] == 0
+    legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)  # nothing to shard over
+    keep = cells.take(rows[legal])
+    return TrainingColumns(
+        **{
+            name: getattr(keep, name)
+            for name in (
+                "platform",
+                "tp",
+                "pp",
+                "virtual_stages",
+                "cp",
+                "ep",
+                "zero_stage",
+                "micro_batch",
+                "recompute",
+                "schedule",
+                "precision",
+            )
+        },
+        dp=dp[legal].astype(np.int32),
+        shard_group=(dp[legal] * keep.cp).astype(np.int32),
+        global_batch=rounded[legal].astype(np.int32),
+    )
+
+
+def _pipeline_degrees(layers: int) -> list[int]:
+    """Degrees that fill their stages well: the smallest for each number of layers on the fullest stage."""
+    degrees = {-(-layers // per_stage) for per_stage in range(1, layers + 1)}
+    return sorted(degree for degree in degrees if degree <= 32 or layers % degree == 0)
