@@ -1,0 +1,23 @@
+"""How many replicas and servers a rate of requests needs (equation 4.3, provisioning)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.search.columns import FloatColumn, IntColumn
+
+
+def replicas(peak_requests_per_s: float, capacity_requests_per_s: FloatColumn) -> IntColumn:
+    """The fewest replicas whose planned capacity covers the peak."""
+    with np.errstate(divide="ignore", over="ignore"):
+        needed = np.ceil(peak_requests_per_s / capacity_requests_per_s - 1e-9)
+    return np.clip(needed, 1, 2**31 - 1).astype(np.int32)
+
+
+def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_per_server: IntColumn) -> IntColumn:
+    """Whole servers: small replicas share one, a large replica spans several of its own."""
+    per_server = devices_per_server // devices_per_replica
+    spanned = -(-devices_per_replica // devices_per_server)
+    shared = -(-replica_count // np.maximum(per_server, 1))
+    wide = np.minimum(replica_count.astype(np.int64) * spanned, 2**31 - 1)
+    return np.where(per_server >= 1, shared, wide).astype(np.int32)
