@@ -7,6 +7,7 @@ import pytest
 
 from model_db.architecture import Architecture, Attention, Block, Embedding, Linear, Mlp, Moe, Stack
 from planner.cluster.platform import Platforms
+from planner.performance.collectives import Link, Network
 from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import serving_rates
@@ -55,6 +56,7 @@ MOE = Architecture(
 def h100s(scale_up_domain: int = 8) -> Platforms:
     peak = np.array([[989.5e12, 989.5e12, 1979e12, 1979e12, np.nan, np.nan]])
     one = np.ones(1)
+    link = Link(bytes_per_s=450e9 * one, fraction=one, launch_s=0 * one, step_s=0 * one, fill_s=0 * one)
     return Platforms(
         accelerator_id=("h100",),
         server_id=("dgx",),
@@ -69,6 +71,7 @@ def h100s(scale_up_domain: int = 8) -> Platforms:
         scale_out_bytes_per_s=50e9 * one,
         scale_out_latency_s=5e-6 * one,
         host_link_bytes_per_s=55e9 * one,
+        network=Network(link, link),
     )
 
 
