@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command in `words` alone, or of all commands by name where none is named."""
-    parser = argparse.ArgumentParser(prog="rackwright", description="Plan hardware for AI models: accelerators, wiring, cost, power, carbon.")
+    parser = argparse.ArgumentParser(
+        prog="rackwright", description="Plan hardware for AI models: accelerators, wiring, cost, power, carbon."
+    )
     parser.add_argument("--version", action="version", version=f"rackwright {VERSION}")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of answers and messages (default: en)")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
