@@ -44,7 +44,7 @@ def read_yaml(path: Path, limits: Limits = Limits()) -> Yaml:
         with path.open("rb") as file:
             content = file.read(limits.size_bytes + 1)
     except OSError as error:
-        raise RackwrightError(Fault("file-unreadable", where=str(path), value=error.strerror or "")) from None
+        raise RackwrightError(Fault("file_unreadable", where=str(path), value=error.strerror or "")) from None
     return parse_yaml(content, path.name, limits)
 
 
@@ -52,11 +52,11 @@ def parse_yaml(content: bytes | str, where: str = "", limits: Limits = Limits())
     """The one document in `content`, or `None` if it is empty; raises `RackwrightError` with the line of the first fault."""
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if len(raw) > limits.size_bytes:
-        raise RackwrightError(Fault("file-too-large", where, value=f"{len(raw)} bytes", allowed=f"<= {limits.size_bytes} bytes"))
+        raise RackwrightError(Fault("file_too_large", where, value=f"{len(raw)} bytes", allowed=f"<= {limits.size_bytes} bytes"))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RackwrightError(Fault("text-not-utf8", where, value=f"byte {error.start}")) from None
+        raise RackwrightError(Fault("text_not_utf8", where, value=f"byte {error.start}")) from None
     builder = _Builder(where, limits)
     try:
         for event in _events(text):
@@ -65,7 +65,7 @@ def parse_yaml(content: bytes | str, where: str = "", limits: Limits = Limits())
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         line = "" if mark is None else f"line {mark.line + 1}"
-        raise RackwrightError(Fault("yaml-syntax", where, line, shown(str(problem)))) from None
+        raise RackwrightError(Fault("yaml_syntax", where, line, shown(str(problem)))) from None
     return builder.root
 
 
@@ -115,7 +115,7 @@ class _Builder:
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                self._fail("yaml-several-documents", event)
+                self._fail("yaml_several_documents", event)
 
     def _fail(self, code: str, event: yaml.Event, value: str = "", allowed: str = "") -> NoReturn:
         line = "" if event.start_mark is None else f"line {event.start_mark.line + 1}"
@@ -124,16 +124,16 @@ class _Builder:
     def _count(self, event: yaml.Event, nodes: int) -> None:
         self.nodes += nodes
         if self.nodes > self.limits.nodes:
-            self._fail("yaml-too-many-nodes", event, allowed=f"<= {self.limits.nodes}")
+            self._fail("yaml_too_many_nodes", event, allowed=f"<= {self.limits.nodes}")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(event, 1)
         if event.tag is not None:
-            self._fail("yaml-tag", event, event.tag)
+            self._fail("yaml_tag", event, event.tag)
         holder = self.stack[-1] if self.stack else None
         if holder is not None and isinstance(holder.node, dict) and holder.key is None:
             if event.value in holder.node:
-                self._fail("yaml-duplicate-key", event, event.value)
+                self._fail("yaml_duplicate_key", event, event.value)
             holder.key = event.value
             return
         value = self._plain(event) if event.implicit[0] else event.value
@@ -149,28 +149,28 @@ class _Builder:
             return _FLAGS[text]
         if len(text) > self.limits.digits:
             if _NUMBER.fullmatch(text):
-                self._fail("yaml-number-too-long", event, text, f"<= {self.limits.digits} characters")
+                self._fail("yaml_number_too_long", event, text, f"<= {self.limits.digits} characters")
             return text
         if _INTEGER.fullmatch(text):
             return int(text)
         if _NUMBER.fullmatch(text):
             number = float(text)
             if not math.isfinite(number):
-                self._fail("yaml-number-not-finite", event, text)
+                self._fail("yaml_number_not_finite", event, text)
             return number
         if _NOT_FINITE.fullmatch(text):
-            self._fail("yaml-number-not-finite", event, text)
+            self._fail("yaml_number_not_finite", event, text)
         return text
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         self._count(event, 1)
         if event.tag is not None:
-            self._fail("yaml-tag", event, event.tag)
+            self._fail("yaml_tag", event, event.tag)
         if len(self.stack) >= self.limits.depth:
-            self._fail("yaml-too-deep", event, allowed=f"<= {self.limits.depth} levels")
+            self._fail("yaml_too_deep", event, allowed=f"<= {self.limits.depth} levels")
         holder = self.stack[-1] if self.stack else None
         if holder is not None and isinstance(holder.node, dict) and holder.key is None:
-            self._fail("yaml-key-not-text", event)
+            self._fail("yaml_key_not_text", event)
         node: dict[str, Yaml] | list[Yaml] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self.stack.append(_Open(node, event.anchor, self.nodes - 1))
 
@@ -182,14 +182,14 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         anchor = event.anchor or ""
         if anchor not in self.anchors:
-            self._fail("yaml-unknown-alias", event, anchor)
+            self._fail("yaml_unknown_alias", event, anchor)
         holder = self.stack[-1]
         if isinstance(holder.node, dict) and holder.key is None:
-            self._fail("yaml-key-not-text", event)
+            self._fail("yaml_key_not_text", event)
         value, nodes, height = self.anchors[anchor]
         self._count(event, nodes)
         if len(self.stack) + height > self.limits.depth:
-            self._fail("yaml-too-deep", event, allowed=f"<= {self.limits.depth} levels")
+            self._fail("yaml_too_deep", event, allowed=f"<= {self.limits.depth} levels")
         self._add(value, height)
 
     def _remember(self, anchor: str | None, value: Yaml, nodes: int, height: int) -> None:
