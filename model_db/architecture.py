@@ -98,6 +98,9 @@ class Attention(Frozen):
     shared_kv: bool = False  # V is K (Gemma 4 global layers)
     sinks: bool = False  # one learned logit a head
     kv_hidden: Size | None = None  # width of the other sequence in cross-attention
+    kv_positions: Count = 0  # length of the other sequence where it is fixed (77 text tokens, 1500 frames); 0: the context
+    kv_ratio: Size = 1  # cached positions are merged by this factor (DeepSeek-V4), beside the window
+    projections: bool = True  # False: the core alone (cache and scores); its projections are layers of their own
     name: str = ""
 
 
@@ -189,6 +192,16 @@ class GatedDeltaNet(Frozen):
     name: str = ""
 
 
+class State(Frozen):
+    """What a recurrent mixer keeps for a sequence, where its weights are layers of their own (RWKV, RG-LRU, KDA)."""
+
+    type: Literal["state"] = "state"
+    elements: Count  # recurrent state, held in 32 bits
+    conv_elements: Count = 0  # last inputs of short convolutions, held in 16 bits
+    flops_per_token: Count = 0
+    name: str = ""
+
+
 class Lstm(Frozen):
     """One LSTM layer: four gates, two bias vectors as stored by the common frameworks."""
 
@@ -201,7 +214,7 @@ class Lstm(Frozen):
 
 
 Layer = Annotated[
-    Linear | Embedding | Norm | Parameter | Conv | Attention | Mla | Mlp | Moe | Mamba1 | Mamba2 | GatedDeltaNet | Lstm,
+    Linear | Embedding | Norm | Parameter | Conv | Attention | Mla | Mlp | Moe | Mamba1 | Mamba2 | GatedDeltaNet | State | Lstm,
     Field(discriminator="type"),
 ]
 
@@ -221,6 +234,7 @@ class Stack(Frozen):
     blocks: tuple[Block, ...]
     positions: Size | None = None
     runs_in_serving: bool = True  # False: held in the file only (multi-token prediction without speculation)
+    tower: bool = False  # turns an image or a sound into tokens of the main stack: runs per image, not per token
 
 
 class Architecture(Frozen):

@@ -1,0 +1,209 @@
+"""The published models: facts in `data/models/*.yaml`, lowered to architectures, found by id or Hugging Face name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from facts.errors import Fault, RackwrightError, shown
+from model_db.architecture import Architecture, Frozen, Size, Stack
+from model_db.decoder_facts import DecoderFacts
+from model_db.encoder_facts import ClipFacts, EncoderFacts, T5Facts, TowerFacts, WhisperFacts
+from model_db.image_facts import FluxFacts, ResnetFacts
+from model_db.unet_facts import UnetFacts
+
+_DATA = Path(__file__).parent / "data" / "models"
+
+Kind = Literal[
+    "decoder",
+    "decoder-moe",
+    "decoder-hybrid",
+    "decoder-moe-hybrid",
+    "decoder-vlm",
+    "decoder-moe-vlm",
+    "ssm",
+    "encoder",
+    "embedding",
+    "reranker",
+    "encoder-decoder",
+    "encoder-decoder-audio",
+    "vit",
+    "clip",
+    "cnn",
+    "diffusion-transformer",
+    "diffusion-unet",
+    "recommender",
+    "layers",
+]
+
+
+class Published(Frozen):
+    """The parameter count a source states, and how exact it is."""
+
+    params: int | None = Field(default=None, ge=1, le=10**14)
+    active_params: int | None = Field(default=None, ge=1, le=10**14)
+    precision: str = "none found"
+    source: str = ""
+
+
+Shape = DecoderFacts | EncoderFacts | T5Facts | WhisperFacts | TowerFacts | ClipFacts | ResnetFacts | FluxFacts | UnetFacts
+
+
+class ModelFacts(Frozen):
+    """One entry of `data/models/*.yaml`: exactly one of the shape records says what the model is made of."""
+
+    id: str
+    name: str
+    family: str
+    kind: Kind
+    source: str
+    published: Published = Published()
+    huggingface: tuple[str, ...] = ()
+    max_context: Size | None = None
+    weight_format: str = "bf16"
+    notes: str = ""
+    decoder: DecoderFacts | None = None
+    vision: TowerFacts | None = None  # the tower of a multimodal decoder
+    encoder: EncoderFacts | None = None
+    t5: T5Facts | None = None
+    whisper: WhisperFacts | None = None
+    vit: TowerFacts | None = None
+    clip: ClipFacts | None = None
+    resnet: ResnetFacts | None = None
+    flux: FluxFacts | None = None
+    unet: UnetFacts | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> ModelFacts:
+        if len(self._shapes()) != 1:
+            msg = "exactly one of decoder, encoder, t5, whisper, vit, clip, resnet, flux, unet is needed"
+            raise ValueError(msg)
+        return self
+
+    def _shapes(self) -> list[Shape]:
+        shapes = (self.decoder, self.encoder, self.t5, self.whisper, self.vit, self.clip, self.resnet, self.flux, self.unet)
+        return [shape for shape in shapes if shape is not None]
+
+    def architecture(self) -> Architecture:
+        """The stacks of the one shape record, and of the vision tower."""
+        shape = self._shapes()[0]
+        vision = self.vision.stacks("vision", tower=True) if self.vision else ()
+        return Architecture(
+            stacks=(*shape.stacks(), *vision),
+            vocab=getattr(shape, "vocab", 0),
+            hidden=getattr(shape, "hidden", 0),
+            max_context=self.max_context,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model: what it is called, what it is made of, and what is published about it.
+
+    `optional_stacks` are parts shipped beside the model that its own count leaves out (a multi-token-prediction layer).
+    """
+
+    id: str
+    name: str
+    family: str
+    kind: str
+    architecture: Architecture
+    source: str
+    native_weight_format: str = "bf16"
+    max_context: int | None = None
+    published_params: int | None = None
+    published_active_params: int | None = None
+    published_precision: str = ""
+    published_source: str = ""
+    huggingface: tuple[str, ...] = ()
+    optional_stacks: tuple[Stack, ...] = ()
+    notes: tuple[str, ...] = ()
+    mapped_by_fields: bool = False  # an architecture we do not know by name, read from its field names alone
+
+
+@dataclass(frozen=True)
+class Models(Mapping[str, ModelEntry]):
+    """All models by id; aliases (Hugging Face names, any case) find them too. `digest` changes with any fact."""
+
+    entries: Mapping[str, ModelEntry]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        ids = {alias.lower(): entry.id for entry in self.entries.values() for alias in entry.huggingface}
+        return ids | {entry_id.lower(): entry_id for entry_id in self.entries}
+
+    def __getitem__(self, name: str) -> ModelEntry:
+        entry_id = self._ids.get(name.lower())
+        if entry_id is None:
+            near = get_close_matches(name.lower(), self._ids, n=3, cutoff=0.5)
+            raise RackwrightError(Fault("unknown_model", value=shown(name), hint=", ".join(dict.fromkeys(self._ids[n] for n in near))))
+        return self.entries[entry_id]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._ids
+
+
+def lower(facts: ModelFacts) -> ModelEntry:
+    """The facts of one model as an entry with its architecture."""
+    return ModelEntry(
+        id=facts.id,
+        name=facts.name,
+        family=facts.family,
+        kind=facts.kind,
+        architecture=facts.architecture(),
+        source=facts.source,
+        native_weight_format=facts.weight_format,
+        max_context=facts.max_context,
+        published_params=facts.published.params,
+        published_active_params=facts.published.active_params,
+        published_precision=facts.published.precision,
+        published_source=facts.published.source,
+        huggingface=facts.huggingface,
+        optional_stacks=facts.decoder.optional_stacks() if facts.decoder else (),
+        notes=(facts.notes,) if facts.notes else (),
+    )
+
+
+def _read(path: Path) -> list[ModelFacts]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return [ModelFacts.model_validate(entry) for entry in document["models"]]
+    except ValidationError as error:
+        faults = [Fault("bad_field", path.name, ".".join(map(str, e["loc"])), shown(e["input"]), allowed=e["msg"]) for e in error.errors()]
+        raise RackwrightError(*faults) from None
+
+
+def load_models(overlays: Sequence[Path] = ()) -> Models:
+    """The packaged models, then those of `overlays` (an entry with a known id replaces it).
+
+    Raises RackwrightError with every bad field of a file.
+    """
+    if not overlays:
+        return _packaged_models()
+    return _models([*sorted(_DATA.glob("*.yaml")), *overlays])
+
+
+@lru_cache(maxsize=1)
+def _packaged_models() -> Models:
+    return _models(sorted(_DATA.glob("*.yaml")))
+
+
+def _models(paths: Sequence[Path]) -> Models:
+    facts = {entry.id: entry for path in paths for entry in _read(path)}
+    text = "\n".join(entry.model_dump_json() for entry in facts.values())
+    return Models(entries={entry_id: lower(entry) for entry_id, entry in facts.items()}, digest=hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,166 @@
+"""Forward FLOPs per token and per sample as functions of context (equation 1.2)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model_db.architecture import Architecture, Attention, Conv, GatedDeltaNet, Layer, Lstm, Mamba1, Mamba2, Mla, Stack, State
+from planner.counting.layers import cross_key_value_matrix_parameters, layer_matrix_parameters, layer_parts
+from planner.counting.parameters import main_stacks
+
+CausalShare = Literal["exact", "full"]
+
+
+def mean_causal_context(context: ArrayLike, window: float | None = None, *, chunked: bool = False) -> NDArray[np.float64]:
+    """Positions a token attends, on average over a causal sequence of `context` tokens (equation 1.2).
+
+    Exact: (s+1)/2 without a window, w - w(w-1)/(2s) with a sliding one shorter than s, and the mean over whole and last
+    chunk when `chunked`.
+    """
+    s = np.asarray(context, dtype=np.float64)
+    if window is None:
+        return (s + 1) / 2
+    w: NDArray[np.float64] = np.minimum(float(window), s)
+    if not chunked:
+        return w - w * (w - 1) / (2 * s)
+    whole = np.floor(s / w)
+    rest = s - whole * w
+    return (whole * w * (w + 1) / 2 + rest * (rest + 1) / 2) / s
+
+
+def _attended(
+    layer: Attention, context: NDArray[np.float64], cross: NDArray[np.float64], *, decode: bool, full: bool
+) -> NDArray[np.float64]:
+    if layer.mask == "cross":
+        return np.full_like(context, layer.kv_positions) if layer.kv_positions else cross
+    window = np.inf if layer.window is None else float(layer.window)
+    if layer.mask == "bidirectional" or decode or full:
+        near = np.minimum(context, window)
+    else:
+        near = mean_causal_context(context, layer.window, chunked=layer.chunked)
+    if layer.kv_ratio == 1:
+        return near
+    far = context if layer.mask == "bidirectional" or decode or full else mean_causal_context(context)
+    return far / layer.kv_ratio + (near if layer.window else 0)
+
+
+def _mla_core_flops(layer: Mla, context: NDArray[np.float64], *, decode: bool, full: bool) -> NDArray[np.float64]:
+    """Prefill multiplies by unpacked keys and values; decode works on the latent directly (absorbed form, equation 1.2)."""
+    top_k = layer.index_top_k or np.inf
+    seen = context if decode or full else mean_causal_context(context)
+    attended = np.minimum(context, top_k) if decode or full else mean_causal_context(context, top_k)
+    width = 2 * layer.kv_rank + layer.rope_dim if decode else layer.nope_dim + layer.rope_dim + layer.v_head_dim
+    return 2.0 * layer.heads * width * attended + 2.0 * layer.index_heads * layer.index_dim * seen
+
+
+def layer_core_flops_per_token(
+    layer: Layer, context: ArrayLike, *, cross_context: ArrayLike | None = None, decode: bool = False, causal: CausalShare = "exact"
+) -> NDArray[np.float64]:
+    """FLOPs of a layer besides its matrices: attention scores and values, scans, short convolutions (equation 1.2).
+
+    context         tokens of the sequence, or the position of the token when `decode`; an array gives an array
+    cross_context   tokens of the other sequence of cross-attention; None: as many as `context`
+    causal          "exact" counts the lower triangle; "full" the square, as some published figures do (section 1.3)
+    """
+    s = np.asarray(context, dtype=np.float64)
+    cross = s if cross_context is None else np.broadcast_to(np.asarray(cross_context, dtype=np.float64), s.shape)
+    full = causal == "full"
+    if isinstance(layer, Attention):
+        width = layer.head_dim + (layer.v_head_dim or layer.head_dim)
+        return 2.0 * layer.heads * width * _attended(layer, s, cross, decode=decode, full=full)
+    if isinstance(layer, Mla):
+        return _mla_core_flops(layer, s, decode=decode, full=full)
+    return np.full_like(s, _scan_flops_per_token(layer))
+
+
+def _scan_flops_per_token(layer: Layer) -> float:
+    """Recurrences: 7*D*n for Mamba (Megatron-LM), 8*H*d_k*d_v for the gated delta net; two FLOPs a tap of short convolutions."""
+    taps = 2.0 * layer_parts(layer).get("convolution", 0) if isinstance(layer, (Mamba1, Mamba2, GatedDeltaNet)) else 0.0
+    if isinstance(layer, Mamba1):
+        return taps + 7.0 * layer.inner * layer.state
+    if isinstance(layer, Mamba2):
+        return taps + 7.0 * layer.heads * layer.head_dim * layer.state
+    if isinstance(layer, GatedDeltaNet):
+        return taps + 8.0 * layer.value_heads * layer.key_dim * layer.value_dim
+    if isinstance(layer, Lstm):
+        return 9.0 * layer.hidden * (1 + layer.bidirectional)
+    return float(layer.flops_per_token) if isinstance(layer, State) else 0.0
+
+
+def stack_flops_per_token(
+    stack: Stack, context: ArrayLike, *, cross_context: ArrayLike | None = None, decode: bool = False, causal: CausalShare = "exact"
+) -> NDArray[np.float64]:
+    """Forward FLOPs of one token of a stack at `context` (equation 1.2): matrices at two FLOPs an element, then cores.
+
+    Keys and values of cross-attention are left out: `cross_flops_per_sample` counts them, once a sequence.
+    """
+    s = np.asarray(context, dtype=np.float64)
+    total = np.zeros_like(s)
+    for block in stack.blocks:
+        for layer in block.layers:
+            core = layer_core_flops_per_token(layer, s, cross_context=cross_context, decode=decode, causal=causal)
+            total = total + block.repeat * (2.0 * layer_matrix_parameters(layer) + core)
+    return total
+
+
+def token_stack(architecture: Architecture) -> Stack | None:
+    """The stack whose tokens are counted: the decoder where there is one, else the first without fixed positions."""
+    free = [stack for stack in main_stacks(architecture) if stack.positions is None]
+    return next((stack for stack in free if stack.name == "decoder"), free[0] if free else None)
+
+
+def forward_flops_per_token(
+    architecture: Architecture,
+    context: ArrayLike,
+    *,
+    cross_context: ArrayLike | None = None,
+    decode: bool = False,
+    causal: CausalShare = "exact",
+) -> NDArray[np.float64]:
+    """Forward FLOPs a token of `architecture` (equation 1.2).
+
+    Mean over a sequence of `context` tokens, or of one generated token at position `context` when `decode`. For an
+    encoder-decoder it is a token of the decoder. Zero for models whose work is fixed a sample: `forward_flops_per_sample`.
+    """
+    stack = token_stack(architecture)
+    if stack is None:
+        return np.zeros_like(np.asarray(context, dtype=np.float64))
+    return stack_flops_per_token(stack, context, cross_context=cross_context, decode=decode, causal=causal)
+
+
+def stack_flops_per_sample(stack: Stack, context: float = 0.0, *, cross_context: float = 0.0, causal: CausalShare = "exact") -> float:
+    """Forward FLOPs of one sample (image, clip, sequence) through a stack: convolutions, then every position (equation 1.2)."""
+    positions = float(stack.positions or context)
+    work = 0.0
+    for block in stack.blocks:
+        for layer in block.layers:
+            if isinstance(layer, Conv):
+                work += block.repeat * conv_flops(layer)
+            cross = layer.kv_positions if isinstance(layer, Attention) and layer.kv_positions else cross_context
+            work += block.repeat * 2.0 * cross_key_value_matrix_parameters(layer) * cross
+    if not positions:
+        return work
+    return work + positions * float(stack_flops_per_token(stack, positions, cross_context=cross_context, causal=causal))
+
+
+def conv_flops(layer: Conv) -> float:
+    """2*C_in/groups*C_out*k*k*H_out*W_out (equation 1.2)."""
+    return 2.0 * layer_parts(layer).get("convolution", 0) * layer.positions
+
+
+def forward_flops_per_sample(
+    architecture: Architecture, context: float = 0.0, *, cross_context: float | None = None, causal: CausalShare = "exact"
+) -> float:
+    """Forward FLOPs of one sample through every stack that runs in serving (equation 1.2).
+
+    `context` is the number of tokens of stacks without fixed positions; an image model needs none.
+    """
+    other = context if cross_context is None else cross_context
+    return sum(
+        stack_flops_per_sample(stack, other if stack.name == "encoder" else context, cross_context=other, causal=causal)
+        for stack in architecture.stacks
+        if stack.runs_in_serving
+    )
