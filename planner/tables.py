@@ -55,8 +55,12 @@ RECOMMENDATION_COLUMNS: tuple[PlanColumn[Recommendation], ...] = (
     PlanColumn("recompute", "Recomputation", None, lambda row: row.strategy.recompute or None),
     PlanColumn("batch_requests", "Batch (requests)", 1, lambda row: row.strategy.batch),
     PlanColumn("tokens_per_s", "Tokens/s", 0, lambda row: row.performance.tokens_per_s),
-    PlanColumn("tokens_per_s_low", "Tokens/s, low", 0, lambda row: row.performance.interval and row.performance.interval.low, "unknown"),
-    PlanColumn("tokens_per_s_high", "Tokens/s, high", 0, lambda row: row.performance.interval and row.performance.interval.high, "unknown"),
+    PlanColumn(
+        "tokens_per_s_low", "Tokens/s, low", 0, lambda row: row.performance.interval.low if row.performance.interval else None, "unknown"
+    ),
+    PlanColumn(
+        "tokens_per_s_high", "Tokens/s, high", 0, lambda row: row.performance.interval.high if row.performance.interval else None, "unknown"
+    ),
     PlanColumn("tokens_per_s_per_accelerator", "Tokens/s per accelerator", 1, lambda row: row.performance.tokens_per_s_per_device),
     PlanColumn("step_s", "Step (s)", 3, lambda row: row.performance.step_s),
     PlanColumn("mfu", "MFU", 3, lambda row: row.performance.mfu),

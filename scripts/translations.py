@@ -1,6 +1,6 @@
 """Brings the translation files in step with the messages of the source: adds new ones, empty, and drops unused ones.
 
-    .venv/bin/python scripts/translations.py
+    .venv/bin/python -m scripts.translations
 
 Then fill the empty `msgstr` lines that it lists. The tests compare the files with the same collection.
 """
@@ -15,11 +15,12 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from planner.defaults import field_table
+from planner.tables import BILL_COLUMNS, RECOMMENDATION_COLUMNS
 from texts.sentences import SENTENCES
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = {"zh_CN": ROOT / "texts/locale/zh_CN/LC_MESSAGES/rackwright.po"}
-KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None}
+KEYWORDS = {"tr": None, "trn": (1, 2), "mark": None, "say": None, "say_count": (1, 2)}
 HEADER = (
     'msgid ""\nmsgstr ""\n"Project-Id-Version: rackwright\\n"\n"Language: {language}\\n"\n"MIME-Version: 1.0\\n"\n'
     '"Content-Type: text/plain; charset=utf-8\\n"\n"Content-Transfer-Encoding: 8bit\\n"\n"Plural-Forms: nplurals=1; plural=0;\\n"\n\n'
@@ -27,17 +28,17 @@ HEADER = (
 
 
 def messages() -> Catalog:
-    """Every message of the project, with the files it stands in, untranslated."""
+    """Every message of the project, untranslated."""
     catalog = Catalog(charset="utf-8")
-    for path in sorted([*ROOT.glob("app.py"), *(file for room in ("cli", "dashboard", "texts") for file in (ROOT / room).rglob("*.py"))]):
-        place = path.relative_to(ROOT).as_posix()
+    rooms = (ROOT / room for room in ("cli", "dashboard", "texts"))
+    for path in sorted([*ROOT.glob("app.py"), *(file for room in rooms for file in room.rglob("*.py"))]):
         with path.open("rb") as file:
             for _, message, _, _ in extract("python", file, KEYWORDS):
-                catalog.add(message, locations=[(place, 0)])
-    for sentence in SENTENCES.values():
-        catalog.add(sentence, locations=[("texts/sentences.py", 0)])
-    for field in field_table().fields.values():
-        catalog.add(field.meaning, locations=[("planner/defaults", 0)])
+                catalog.add(message)
+    labels = (column.label for column in (*RECOMMENDATION_COLUMNS, *BILL_COLUMNS))
+    meanings = (field.meaning for field in field_table().fields.values())
+    for message in (*SENTENCES.values(), *labels, *meanings):
+        catalog.add(message)
     return catalog
 
 
@@ -46,7 +47,7 @@ def updated(language: str, text: str) -> tuple[str, list[str]]:
     catalog = read_po(io.BytesIO(text.encode()), locale=language)
     catalog.update(messages(), no_fuzzy_matching=True)
     buffer = io.BytesIO()
-    write_po(buffer, catalog, width=0, omit_header=True, sort_output=True, ignore_obsolete=True, include_lineno=False)
+    write_po(buffer, catalog, width=0, no_location=True, omit_header=True, sort_output=True, ignore_obsolete=True)
     missing = [str(entry.id) for entry in catalog if entry.id and not (any(entry.string) if entry.pluralizable else entry.string)]
     return HEADER.format(language=language) + buffer.getvalue().decode().lstrip(), missing
 

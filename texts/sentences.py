@@ -1,0 +1,63 @@
+"""Faults as sentences: what is wrong, and what to do about it. One sentence a code; a code without one is a bug.
+
+A part in square brackets is left out when a field in it is empty. Places: {field}, {value}, {allowed}, {hint} of the
+fault; its `where` goes in front. Every code that the project raises stands here, in alphabetical order.
+"""
+
+from __future__ import annotations
+
+import re
+
+from facts.errors import Fault
+from texts.translations import Language, translation
+
+SENTENCES: dict[str, str] = {
+    "bad_field": "[{field}: ]{value} is not accepted[: {allowed}].",
+    "file_too_large": "The file has {value}; give one with {allowed}.",
+    "file_unreadable": "The file cannot be read[: {value}]; check its name and permissions.",
+    "link_damaged": "The link is damaged[ at {field}][: {value}]; copy it again, whole.",
+    "link_key_repeated": "The link names {field} more than once; keep one of them.",
+    "link_key_unknown": "{field} in the link was not used: this version does not know it.",
+    "link_too_long": "The link[ of {value} characters] is too long; {allowed} are accepted. Share the request as a file instead.",
+    "missing_field": "{field} is missing; say what it is.",
+    "model_kind_not_planned": "{value} is not a model that generates text; choose one that does.",
+    "newer_version": "This was made by a newer version ({value}); this one reads up to {allowed}. Update rackwright to open it.",
+    "no_accelerator_left": "No accelerator is left to consider; loosen the lists of accelerators, vendors or market status.",
+    "not_a_mapping": "A list of fields with values was expected here, not {value}; compare with the examples.",
+    "not_a_number": "{field} is {value}; give a plain number.",
+    "not_allowed": "{field} is {value}[; choose one of {allowed}].",
+    "out_of_range": "{field} is {value}[; it goes from {allowed}].",
+    "text_not_utf8": "The text is not UTF-8 at {value}; save it as UTF-8.",
+    "unknown_field": "{field} is not a field[; perhaps you mean {hint}].",
+    "unknown_id": "{field}: nothing is called {value}[; perhaps you mean {hint}].",
+    "unknown_model": "No model is called {value}[; perhaps you mean {hint}].",
+    "unknown_weight_format": "{value} is not a weight format[; the known ones are {allowed}].",
+    "wrong_form": "{field} is {value}[: {allowed}].",
+    "yaml_duplicate_key": "{field}: {value} is given twice; keep one.",
+    "yaml_key_not_text": "{field}: a name was expected in front of the colon; write it as plain text.",
+    "yaml_number_not_finite": "{field}: {value} is not a finite number; write one that is.",
+    "yaml_number_too_long": "{field}: the number {value} is too long; {allowed} are accepted.",
+    "yaml_several_documents": "{field}: a second document begins here; give one document a file.",
+    "yaml_syntax": "{field}[: {value}]; this is not valid YAML.",
+    "yaml_tag": "{field}: the tag {value} is not accepted; remove it.",
+    "yaml_too_deep": "{field}: nested too deeply; {allowed} are accepted.",
+    "yaml_too_many_nodes": "{field}: the document holds too much; {allowed} values are accepted.",
+    "yaml_unknown_alias": "{field}: the alias {value} stands for nothing; name an anchor of this file.",
+}
+
+_OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+_PLACE = re.compile(r"\{(\w+)\}")
+_UNNAMED = {"", "link", "request"}  # there is one of each: nothing to tell apart
+_PREFIX: dict[Language, str] = {"en": "{where}: ", "zh": "{where}："}
+
+
+def sentence(fault: Fault, language: Language) -> str:
+    """What is wrong and how to mend it, in `language`. Raises `KeyError` for a code that has no sentence."""
+    fields = {name: getattr(fault, name) for name in ("field", "value", "allowed", "hint")}
+
+    def kept(part: re.Match[str]) -> str:
+        return part[1] if all(fields[place] for place in _PLACE.findall(part[1])) else ""
+
+    template = _OPTIONAL.sub(kept, translation(SENTENCES[fault.code], language))
+    prefix = _PREFIX[language].format(where=fault.where) if fault.where not in _UNNAMED else ""
+    return prefix + template.format(**fields)
