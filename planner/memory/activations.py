@@ -92,9 +92,7 @@ def _mamba2(layer: Mamba2) -> Activations:
     inner = layer.heads * layer.head_dim
     mixed = inner + 2 * layer.groups * layer.state
     states = inner * layer.state * 4 / _MAMBA_CHUNK
-    return Activations(
-        divided_bytes=2 * (inner + mixed + layer.heads) + states, sequence_inputs=layer.hidden, divided_inputs=inner
-    )
+    return Activations(divided_bytes=2 * (inner + mixed + layer.heads) + states, sequence_inputs=layer.hidden, divided_inputs=inner)
 
 
 def _gated_delta_net(layer: GatedDeltaNet) -> Activations:
@@ -145,13 +143,16 @@ def layer_activations(layer: Layer) -> Activations:
 _MIXING = (Attention, Mla, Mlp, Moe, Mamba1, Mamba2, GatedDeltaNet)
 
 
-def unit_activations(layers: tuple[Layer, ...]) -> Activations:
+def unit_activations(layers: tuple[Layer, ...], *, dropout: bool = False) -> Activations:
     """What a unit of layers keeps per token without recomputation.
 
-    Layers that read one normalised tensor together (parallel attention and feed-forward) keep it once.
+    Layers that read one normalised tensor together (parallel attention and feed-forward) keep it once. Dropout after a
+    mixer or feed-forward keeps a mask of one byte an element.
     """
     total = add([layer_activations(layer) for layer in layers])
     readers = [layer for layer in layers if isinstance(layer, _MIXING)]
+    if dropout:
+        total = total._replace(sequence_bytes=total.sequence_bytes + sum(layer.hidden for layer in readers))
     norms = sum(isinstance(layer, Norm) for layer in layers)
     if not 0 < norms < len(readers):
         return total

@@ -134,9 +134,7 @@ _MATRICES: dict[type, Callable[..., tuple[Matrix, ...]]] = {
     Mamba2: _mamba2,
     GatedDeltaNet: _gated_delta_net,
     Linear: _linear,
-    Embedding: lambda layer: (
-        Matrix(layer.rows, layer.dim, "copied" if layer.name == "position" else "divided", adapted=False),
-    ),
+    Embedding: lambda layer: (Matrix(layer.rows, layer.dim, "copied" if layer.name == "position" else "divided", adapted=False),),
     Lstm: lambda layer: (Matrix(layer.in_features + layer.hidden, 4 * layer.hidden, "copied", 1 + layer.bidirectional),),
 }
 

@@ -54,9 +54,7 @@ def unit_chain(architecture: Architecture) -> UnitChain:
     return UnitChain(tuple(units), tuple(order), tuple(first), tuple(last))
 
 
-def _place(
-    architecture: Architecture, stack: Stack, block: Block, order: list[int], first: list[int], last: list[int]
-) -> list[int]:
+def _place(architecture: Architecture, stack: Stack, block: Block, order: list[int], first: list[int], last: list[int]) -> list[int]:
     if stack.name == "mtp" or block.name in {"head", "pooler"}:
         return last
     if isinstance(block.layers[0], Embedding) or block.name == "embedding":
@@ -98,3 +96,18 @@ def micro_batches_in_flight(
     interleaved = np.minimum(micro_batches * virtual_stages, warm_up) / virtual_stages
     held = np.where(schedule == _GPIPE, micro_batches, np.where(schedule == _INTERLEAVED, interleaved, plain))
     return np.asarray(held, dtype=np.float64)
+
+
+@lru_cache(maxsize=4096)
+def candidate_stages(chain: UnitChain, pp: int, virtual_stages: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Stages that may be the fullest: their indices, and their units as rows of `stage_units`.
+
+    A stage is left out if an earlier one, which holds no fewer micro-batches, has every unit at least as often.
+    """
+    counts = stage_units(chain, pp, virtual_stages)
+    _, firsts = np.unique(counts, axis=0, return_index=True)
+    kept: list[int] = []
+    for stage in sorted(firsts):
+        if not any((counts[earlier] >= counts[stage]).all() for earlier in kept):
+            kept.append(int(stage))
+    return np.array(kept, dtype=np.intp), counts[kept]
