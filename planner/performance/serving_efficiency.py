@@ -26,7 +26,6 @@ class EngineOverheads:
     sequence_s: float  # the same, a running sequence and step
     prefill_layer_s: float  # eager launch of a layer in a pass with prompt tokens
     request_s: float  # from arrival to the first pass and from the first token to the client
-    queue: float  # share of the prefills of all other requests that a request waits for
     steps_waited: float  # decode steps in flight before its first pass
     interference: float  # share of other requests' prefill time that running requests lose
 
@@ -43,6 +42,8 @@ class ServingEfficiency:
     attention_compute: FloatColumn
     collective_bandwidth: FloatColumn
     collective_s: FloatColumn  # launch of one collective
+    launch: FloatColumn  # factor on the engine's launch times: slower hosts and shorter kernels
+    routing: float  # exponent of a batch's tokens that route independently: 1 uniform, less where tokens choose alike
     engine: EngineOverheads
     calibrated: bool
 
@@ -52,5 +53,7 @@ class ServingEfficiency:
         shape = platforms.peak_flops_per_s.shape
         ones = np.ones(shape[0])
         compute = np.where(np.isnan(platforms.matmul_fraction), 1.0, platforms.matmul_fraction)
-        engine = EngineOverheads(0, 0, 0, 0, 0, 0, 0, 0, 0, queue=0.0, steps_waited=1.0, interference=1.0)
-        return cls(np.ones(shape), compute, np.ones(shape), compute, ones, ones, ones, np.zeros(shape[0]), engine, calibrated=False)
+        engine = EngineOverheads(0, 0, 0, 0, 0, 0, 0, 0, 0, steps_waited=1.0, interference=1.0)
+        return cls(
+            np.ones(shape), compute, np.ones(shape), compute, ones, ones, ones, np.zeros(shape[0]), ones, 1.0, engine, calibrated=False
+        )

@@ -34,7 +34,8 @@ def serving_rates(
     output = np.asarray(output_tokens, np.float64)
     others = np.maximum(batch - 1.0, 0.0)
     tpot_s = steps.decode.total_s + engine.interference * others * steps.prefill_work_s / output
-    wait_s = engine.queue * 0.5 * others * steps.prefill_work_s + engine.steps_waited * steps.decode.total_s
+    busy = np.minimum(batch * steps.prefill_work_s / (output * tpot_s), 0.95)
+    wait_s = 0.5 * busy / (1.0 - busy) * steps.prefill_work_s + engine.steps_waited * steps.decode.total_s
     ttft_s = engine.request_s + wait_s + steps.prefill.total_s
     end_to_end_s = ttft_s + (output - 1.0) * tpot_s
     requests_per_s = batch / (output * tpot_s)

@@ -158,7 +158,7 @@ def _pass(
         dense = demand.feed_forward_elements / tp
         add("linear", 2.0 * tokens * dense / device.linear_flops_per_s, dense * device.weight_bytes / device.linear_bytes_per_s)
     for group in demand.experts:
-        flops, touched = _expert_demand(group, columns, tokens)
+        flops, touched = _expert_demand(group, columns, tokens, efficiency.routing)
         add("experts", flops / device.expert_flops_per_s, touched * device.weight_bytes / device.expert_bytes_per_s)
     for layers in demand.attention:
         flops, read = _attention_demand(layers, tp, tokens, sequences, context, prefill=prefill)
@@ -179,7 +179,7 @@ def _pass(
         + demand.state_layers * engine.state_layer_s
         + (demand.mixers * engine.prefill_layer_s if prefill else 0.0)
     )
-    operations["launch"] = np.full(len(columns), launch)
+    operations["launch"] = launch * efficiency.launch[columns.platform]
     operations["engine"] = engine.step_s + engine.sequence_s * sequences
     if chunks is not None:
         operations = {name: seconds * chunks for name, seconds in operations.items()}
@@ -223,12 +223,12 @@ def _causal_mean(tokens: FloatColumn, window: float) -> FloatColumn:
     return np.where(tokens > window, window - window * (window - 1.0) / (2.0 * tokens), (tokens + 1.0) / 2.0)
 
 
-def _expert_demand(group: ExpertDemand, columns: ServingColumns, tokens: FloatColumn) -> tuple[FloatColumn, FloatColumn]:
+def _expert_demand(group: ExpertDemand, columns: ServingColumns, tokens: FloatColumn, routing: float) -> tuple[FloatColumn, FloatColumn]:
     """FLOP and weight elements touched on the fullest device (equation 4.2: E_hit counts the tokens of all ranks)."""
     devices = (columns.tp * columns.attention_dp).astype(np.float64)
     ep = np.minimum(columns.ep, devices)
     every = tokens * columns.attention_dp
-    hit = group.experts * -np.expm1(every * math.log1p(-group.top_k / group.experts))
+    hit = group.experts * -np.expm1(every**routing * math.log1p(-group.top_k / group.experts))
     hit_rank = hit / ep
     spread = np.sqrt(2.0 * np.log(ep) * hit_rank * (1.0 - hit / group.experts))
     fullest_hit = np.minimum(hit_rank + spread, group.experts / ep)
