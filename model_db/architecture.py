@@ -65,7 +65,7 @@ class Parameter(Frozen):
 
 
 class Conv(Frozen):
-    """Convolution over `len(kernel)` dimensions. `positions` = output positions a sample, for FLOPs."""
+    """Convolution over `len(kernel)` dimensions. `positions` = output positions a sample; 0: those of its stack."""
 
     type: Literal["conv"] = "conv"
     in_channels: Size
@@ -100,6 +100,9 @@ class Attention(Frozen):
     kv_hidden: Size | None = None  # width of the other sequence in cross-attention
     kv_positions: Count = 0  # length of the other sequence where it is fixed (77 text tokens, 1500 frames); 0: the context
     kv_ratio: Size = 1  # cached positions are merged by this factor (DeepSeek-V4), beside the window
+    index_heads: Count = 0  # of the indexer that picks the positions attended; its matrices are layers of their own
+    index_dim: Count = 0
+    index_top_k: Count = 0  # 0: all
     projections: bool = True  # False: the core alone (cache and scores); its projections are layers of their own
     name: str = ""
 

@@ -31,6 +31,7 @@ from model_db.architecture import (
     Stack,
 )
 from model_db.assembly import embedding_block, head_block, run_length_blocks
+from model_db.mixers import compressed_attention, hyper_connection, kimi_delta_attention
 
 _T = TypeVar("_T")
 
@@ -107,12 +108,36 @@ class DeltaNetFacts(Frozen):
     conv: Size
 
 
+class CompressedFacts(Frozen):
+    """Attention over merged positions and the hyper-connections around it (DeepSeek-V4)."""
+
+    q_lora_rank: Size
+    o_lora_rank: Size
+    o_groups: Size
+    window: Size
+    ratios: Pattern  # of every layer: 0 has a window only; layers of ratio `index_ratio` have an indexer
+    index_ratio: Size
+    index_heads: Size
+    index_head_dim: Size
+    index_topk: Size
+    streams: Size
+
+
+class KimiDeltaFacts(Frozen):
+    """Kimi delta attention mixers."""
+
+    heads: Size
+    head_dim: Size
+    conv: Size
+
+
 class MtpFacts(Frozen):
     """Multi-token-prediction layers (equations 1.1)."""
 
     layers: Size = 1
     own_embedding_and_head: bool = False  # the published files hold a copy of both for it
     counted: bool = True  # False: published beside the model, left out of its count
+    parts: tuple[Layer, ...] = ()  # its layers one by one, where it is not one more layer of the decoder
 
 
 class DecoderFacts(Frozen):
@@ -150,6 +175,9 @@ class DecoderFacts(Frozen):
     mamba1: Mamba1Facts | None = None
     mamba2: Mamba2Facts | None = None
     delta_net: DeltaNetFacts | None = None
+    kimi_delta: KimiDeltaFacts | None = None
+    compressed: CompressedFacts | None = None
+    final_norm: bool = True
     mtp: MtpFacts | None = None
 
     def stacks(self) -> tuple[Stack, ...]:
@@ -174,7 +202,8 @@ def layer_kinds(facts: DecoderFacts) -> list[tuple[str, str]]:
     """(mixer, feed-forward) of every layer, in order."""
     if facts.layer_letters:
         return [_LETTERS[letter] for letter in facts.layer_letters]
-    return list(zip(expand_pattern(facts.mixers, facts.layers), expand_pattern(facts.feed_forwards, facts.layers), strict=True))
+    mixers = facts.compressed.ratios if facts.compressed else facts.mixers
+    return list(zip(expand_pattern(mixers, facts.layers), expand_pattern(facts.feed_forwards, facts.layers), strict=True))
 
 
 def _norm(facts: DecoderFacts) -> Norm:
@@ -247,11 +276,25 @@ def _required(value: _T | None, kind: str) -> _T:
     return value
 
 
+def _compressed(facts: DecoderFacts, ratio: int) -> tuple[Layer, ...]:
+    own = _required(facts.compressed, str(ratio))
+    index = (own.index_heads, own.index_head_dim, own.index_topk) if ratio == own.index_ratio else None
+    mixer = compressed_attention(
+        facts.hidden, facts.heads, facts.head_dim, own.q_lora_rank, own.o_groups, own.o_lora_rank, own.window, ratio, index
+    )
+    return *mixer, *hyper_connection(facts.hidden, own.streams) * 2
+
+
 def _mixer(facts: DecoderFacts, kind: str) -> tuple[Layer, ...]:
     if kind == "none":
         return ()
     if kind in {"full", "local"}:
         return _attention(facts, kind)
+    if kind == "kda":
+        kda = _required(facts.kimi_delta, kind)
+        return kimi_delta_attention(facts.hidden, kda.heads, kda.head_dim, kda.conv)
+    if kind.isdecimal():
+        return _compressed(facts, int(kind))
     return _mla(facts) if kind == "mla" else _state_space(facts, kind)
 
 
@@ -292,7 +335,7 @@ def decoder_stack(facts: DecoderFacts) -> Stack:
     layers = [_layer(facts, *kind, width) for kind, width in zip(kinds, widths, strict=True)]
     after_embedding = [Embedding(rows=facts.learned_positions, dim=facts.hidden, name="position")] if facts.learned_positions else []
     embedding = embedding_block(facts.vocab, facts.hidden, *after_embedding, *((_norm(facts),) if facts.embedding_norm else ()))
-    head = head_block(facts.vocab, facts.hidden, tied=facts.tie_embeddings, norm=_norm(facts))
+    head = head_block(facts.vocab, facts.hidden, tied=facts.tie_embeddings, norm=_norm(facts) if facts.final_norm else None)
     return Stack(name="text", blocks=(embedding, *run_length_blocks(layers), head))
 
 
@@ -300,11 +343,14 @@ def _mtp_stacks(facts: DecoderFacts, *, counted: bool) -> tuple[Stack, ...]:
     """The multi-token-prediction layers as the stack `mtp`: held in the file, not run in plain serving (equations 1.1)."""
     if facts.mtp is None or facts.mtp.counted != counted:
         return ()
-    ffn_kind = layer_kinds(facts)[-1][1]
-    _, layer = _layer(facts, "mla" if facts.mla else "full", ffn_kind, facts.ffn_dim)
-    norm = _norm(facts)
-    join = Linear(in_features=2 * facts.hidden, out_features=facts.hidden, name="projection")
-    blocks = [Block(name="mtp", layers=(norm, norm, join, *layer, norm), repeat=facts.mtp.layers)]
+    blocks = [Block(name="mtp", layers=facts.mtp.parts or _mtp_layer(facts), repeat=facts.mtp.layers)]
     if facts.mtp.own_embedding_and_head:
         blocks = [embedding_block(facts.vocab, facts.hidden), *blocks, head_block(facts.vocab, facts.hidden, tied=False)]
     return (Stack(name="mtp", blocks=tuple(blocks), runs_in_serving=False),)
+
+
+def _mtp_layer(facts: DecoderFacts) -> tuple[Layer, ...]:
+    """One more layer of the decoder behind a matrix that joins the last hidden state with the next token's embedding."""
+    _, layer = _layer(facts, "mla" if facts.mla else "full", layer_kinds(facts)[-1][1], facts.ffn_dim)
+    norm = _norm(facts)
+    return norm, norm, Linear(in_features=2 * facts.hidden, out_features=facts.hidden, name="projection"), *layer, norm

@@ -44,7 +44,10 @@ def _attended(
     if layer.kv_ratio == 1:
         return near
     far = context if layer.mask == "bidirectional" or decode or full else mean_causal_context(context)
-    return far / layer.kv_ratio + (near if layer.window else 0)
+    merged = far / layer.kv_ratio
+    if layer.index_top_k:
+        merged = np.minimum(merged, layer.index_top_k)
+    return merged + (near if layer.window else 0)
 
 
 def _mla_core_flops(layer: Mla, context: NDArray[np.float64], *, decode: bool, full: bool) -> NDArray[np.float64]:
