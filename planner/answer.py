@@ -86,6 +86,7 @@ class Power(Frozen):
     it_w: float
     cooling_w: float
     facility_w: float
+    rated_facility_w: float  # with every part at its rated maximum: what feeds and limits are sized for
     energy_kwh: float  # over the period
     carbon_kgco2e: float  # operational, over the period
 

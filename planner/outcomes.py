@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 import numpy as np
 
 from planner.request import Objective
-from planner.search.columns import BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
+from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
 REASONS = ("", "memory", "ttft", "tpot", "devices", "deadline", "budget", "power")
@@ -50,9 +52,49 @@ class Outcomes:
     def concatenate(cls, parts: list[Self]) -> Self:
         """All rows of `parts`, which hold candidates of one kind."""
         names = [column.name for column in fields(cls) if column.name != "columns"]
-        kind = type(parts[0].columns)
-        columns = kind(**{column.name: np.concatenate([getattr(part.columns, column.name) for part in parts]) for column in fields(kind)})
+        columns = parts[0].columns.concatenate([part.columns for part in parts])
         return cls(columns=columns, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+@dataclass(slots=True)
+class Account:
+    """What the search did: candidates evaluated, pruned by a bound, rejected by reason, and the nearest miss a platform."""
+
+    evaluated: int = 0
+    pruned: int = 0
+    feasible: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    misses: dict[int, tuple[int, float]] = field(default_factory=dict)  # platform -> (index into REASONS, excess)
+
+    def record(self, outcomes: Outcomes) -> None:
+        """Count the rows of `outcomes`; the nearest miss fails the latest check by the least."""
+        self.evaluated += len(outcomes)
+        self.feasible += int(outcomes.feasible.sum())
+        for index, count in enumerate(np.bincount(outcomes.reason, minlength=len(REASONS))):
+            if index and count:
+                self.rejected[REASONS[index]] += int(count)
+        for platform in np.unique(outcomes.columns.platform):
+            rows = outcomes.columns.platform == platform
+            reason, excess = outcomes.reason[rows], outcomes.excess[rows]
+            if (reason == 0).any():
+                self.misses[int(platform)] = (0, 0.0)
+                continue
+            latest = int(reason.max())
+            miss = (latest, float(excess[reason == latest].min()))
+            best = self.misses.get(int(platform))
+            if best is None or (best[0] != 0 and (miss[0], -miss[1]) > (best[0], -best[1])):
+                self.misses[int(platform)] = miss
+
+
+def first_broken(limits: Sequence[tuple[str, FloatColumn]]) -> tuple[IntColumn, FloatColumn]:
+    """(index into REASONS, excess) of each row: the first limit whose use over allowance exceeds 1, in the order given."""
+    rows = len(limits[0][1])
+    reason, excess = np.zeros(rows, dtype=np.int32), np.zeros(rows)
+    for name, used in limits:
+        broken = (reason == 0) & ~(used <= 1.0 + 1e-9)
+        reason[broken] = REASONS.index(name)
+        excess[broken] = used[broken] - 1.0
+    return reason, excess
 
 
 def objective_key(outcomes: Outcomes, objective: Objective) -> FloatColumn:
@@ -72,6 +114,19 @@ def objective_key(outcomes: Outcomes, objective: Objective) -> FloatColumn:
         case "carbon" | "per_watt":
             key = outcomes.energy_kwh
     return np.where(outcomes.feasible, np.where(np.isnan(key), 1e36, key), np.inf)
+
+
+def best_and_frontier(outcomes: Outcomes, objective: Objective) -> Outcomes:
+    """The feasible rows worth keeping: the best of each platform and precision, and the frontier of cost against time."""
+    feasible = outcomes.take(outcomes.feasible)
+    if not len(feasible):
+        return feasible
+    key = objective_key(feasible, objective)
+    group = feasible.columns.platform.astype(np.int64) * len(PRECISIONS) + feasible.columns.precision
+    order = np.lexsort((feasible.devices, key, group))
+    keep = pareto(feasible.cost_usd, feasible.time_s)
+    keep[order[np.unique(group[order], return_index=True)[1]]] = True
+    return feasible.take(keep)
 
 
 def pareto(first: FloatColumn, second: FloatColumn) -> BoolColumn:

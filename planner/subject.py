@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facts.errors import Fault, RackwrightError
 from model_db import Models
 from model_db.architecture import Architecture, Attention, GatedDeltaNet, Mamba1, Mamba2, Mla
-from planner.request import PlanRequest
+from planner.request import PlanRequest, Precision
 
 _SEQUENCE_MIXERS = (Attention, Mla, Mamba1, Mamba2, GatedDeltaNet)
 
@@ -18,7 +18,7 @@ class Subject:
 
     name: str
     architecture: Architecture
-    native_format: str
+    native_format: Precision
     sources: tuple[str, ...] = ()
 
 
@@ -26,11 +26,25 @@ def subject(request: PlanRequest, models: Models) -> Subject:
     """The model asked for. Raises for an unknown id, or a model that does not work on text token by token."""
     if isinstance(request.model, str):
         entry = models[request.model]
-        found = Subject(entry.name, entry.architecture, entry.native_weight_format or "bf16", (entry.source,))
+        found = Subject(entry.name, entry.architecture, _compute_format(entry.native_weight_format), (entry.source,))
     else:
-        found = Subject(request.model.name, request.model.architecture, request.model.native_weight_format or "bf16")
+        found = Subject(request.model.name, request.model.architecture, _compute_format(request.model.native_weight_format))
     layers = [layer for stack in found.architecture.stacks for block in stack.blocks for layer in block.layers]
     causal = any(isinstance(layer, _SEQUENCE_MIXERS) and getattr(layer, "mask", "causal") == "causal" for layer in layers)
     if not found.architecture.vocab or not causal:
         raise RackwrightError(Fault("model_kind_not_planned", "request", "model", found.name))
     return found
+
+
+def _compute_format(weight_format: str | None) -> Precision:
+    """The family of number formats that published weights belong to; unknown ones count as 16 bit."""
+    name = (weight_format or "").lower()
+    families: tuple[tuple[str, Precision], ...] = (
+        ("fp8", "fp8"),
+        ("f8", "fp8"),
+        ("fp4", "fp4"),
+        ("int4", "int4"),
+        ("int8", "int8"),
+        ("fp16", "fp16"),
+    )
+    return next((family for mark, family in families if mark in name), "bf16")

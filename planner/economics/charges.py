@@ -36,6 +36,11 @@ class Network:
     rated_w: FloatColumn
     unpriced: BoolColumn
 
+    @classmethod
+    def none(cls, rows: int) -> Network:
+        """No network at all: what a lower bound may assume."""
+        return cls(np.zeros(rows), np.zeros(rows), np.zeros(rows, dtype=bool))
+
 
 def charges(
     tariffs: Tariffs,

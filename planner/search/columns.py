@@ -6,7 +6,8 @@ cache and can be factorised: what depends on few columns is computed once a dist
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -34,6 +35,15 @@ class Columns:
     def take(self, rows: NDArray[np.intp] | BoolColumn) -> Self:
         """The candidates at `rows` (indices or a mask)."""
         return type(self)(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+    def on(self, platform: int) -> Self:
+        """The same candidates on another platform."""
+        return replace(self, platform=np.full(len(self), platform, dtype=np.int32))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All rows of `parts`."""
+        return cls(**{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _LEAST_TOKENS_PER_CONTEXT_RANK = 4_096  # below this the ring exchange cannot be
 _MOST_VIRTUAL_STAGES = 8
 _NODES_ONE_BY_ONE = 128
 _COUNT_STEP = 1.05
-_BATCH_TOLERANCE = 0.1  # a global batch may be rounded this far to divide evenly
+BATCH_TOLERANCE = 0.1  # a global batch may be rounded this far to divide evenly
 
 
 def device_counts(devices_per_server: int, max_devices: int) -> IntColumn:
@@ -84,7 +84,7 @@ def with_counts(cells: TrainingColumns, counts: IntColumn) -> TrainingColumns:
     rounds = np.maximum(1, np.rint(batch / np.maximum(1, dp * micro)).astype(np.int32))
     rounded = rounds * dp * micro
     expert_group = dp * cells.cp[rows] * cells.tp[rows]
-    legal = (dp * model_parallel == devices) & (np.abs(rounded - batch) <= _BATCH_TOLERANCE * batch)
+    legal = (dp * model_parallel == devices) & (np.abs(rounded - batch) <= BATCH_TOLERANCE * batch)
     legal &= expert_group % cells.ep[rows] == 0
     legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)  # nothing to shard over
     keep = cells.take(rows[legal])

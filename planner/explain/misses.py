@@ -1,0 +1,39 @@
+"""Why an accelerator gave no plan, and the smallest change of the request that would let it in."""
+
+from __future__ import annotations
+
+import math
+
+from planner.answer import NearestMiss
+from planner.outcomes import REASONS
+from planner.request import PlanRequest, Serving
+
+_MARGIN = 1.01  # a limit is eased by one per cent more than needed, so that rounding does not undo the change
+
+
+def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanRequest) -> NearestMiss:
+    """`reason` indexes `REASONS`; `excess` is how far the limit is passed, relative."""
+    name = REASONS[reason]
+    eased = (1.0 + excess) * _MARGIN
+    workload, limits = request.workload, request.limits
+    change: dict[str, float | str] = {}
+    if not math.isfinite(eased):
+        return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=1e9, change={})
+    match name:
+        case "ttft" | "tpot" if isinstance(workload, Serving):
+            change = {f"workload.{name}_s": _rounded_up(eased * (workload.ttft_s if name == "ttft" else workload.tpot_s))}
+        case "deadline" if not isinstance(workload, Serving):
+            change = {"workload.deadline_days": _rounded_up(eased * workload.deadline_days)}
+        case "devices":
+            change = {"limits.max_devices": math.ceil(eased * limits.max_devices)}
+        case "budget" if limits.budget_usd is not None:
+            change = {"limits.budget_usd": _rounded_up(eased * limits.budget_usd)}
+        case "power" if limits.power_w is not None:
+            change = {"limits.power_w": _rounded_up(eased * limits.power_w)}
+    return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=excess, change=change)
+
+
+def _rounded_up(value: float) -> float:
+    """`value` rounded up to three significant digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.6g}")

@@ -1,0 +1,129 @@
+"""The pipeline: one request in, one plan out (see DESIGN: request, demand, candidates, memory, performance, sizing, money,
+limits, ranking, design, explanation). Same request, same library, same version give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from planner.admission import admitted
+from planner.answer import FrontierPoint, NearestMiss, Plan, Recommendation, SearchCounts
+from planner.economics.power import operational_kgco2e
+from planner.explain.assumptions import assumptions
+from planner.explain.misses import nearest_miss
+from planner.ground import ground
+from planner.library import Library, default_library
+from planner.outcomes import Account, Outcomes, objective_key, pareto
+from planner.request import PlanRequest, Serving
+from planner.search.columns import PRECISIONS
+from planner.serving import ServingStage
+from planner.subject import subject
+from planner.training import TrainingStage
+
+_MOST_RECOMMENDATIONS = 50
+_MOST_FRONTIER_POINTS = 1_000
+
+Progress = Callable[[float], None]  # called with the share done; may raise to stop
+
+
+def plan(request: PlanRequest, library: Library | None = None, progress: Progress | None = None) -> Plan:
+    """Ranked cluster configurations for `request`, with the account of the search.
+
+    Raises `RackwrightError` for an unknown model or accelerator. When nothing fits, the plan has no recommendations and
+    its search names the nearest miss of every accelerator.
+    """
+    library = library or default_library()
+    about = subject(request, library.models)
+    considered, left_out = admitted(request.limits, library.hardware)
+    stands = ground(request, about, library.hardware, considered)
+    stage = (
+        ServingStage.on(stands, library.serving_efficiency.on(stands.platforms))
+        if isinstance(request.workload, Serving)
+        else TrainingStage.on(stands, library.efficiency.on(stands.platforms))
+    )
+
+    survivors, account = stage.search(progress or (lambda share: None))
+    chosen = survivors.take(_ranked(survivors, request)[:_MOST_RECOMMENDATIONS])
+    recommendations = stage.recommendations(chosen)
+    return Plan(
+        request=request,
+        model_name=about.name,
+        library_digest=library.digest,
+        catalog_release=library.hardware.release,
+        version=_version(),
+        search=_counts(account, stage, considered, left_out),
+        recommendations=recommendations,
+        frontier=_frontier(survivors, considered, request),
+        assumptions=assumptions(request),
+        sources=_sources(recommendations, library),
+    )
+
+
+def _ranked(survivors: Outcomes, request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Rows by the objective: the best of each accelerator and precision. Ties go to fewer devices, then catalog order."""
+    key = objective_key(survivors, request.objective)
+    order = np.lexsort((survivors.columns.platform, survivors.devices, key))
+    order = order[np.isfinite(key[order])]
+    group = survivors.columns.platform.astype(np.int64) * len(PRECISIONS) + survivors.columns.precision
+    _, first = np.unique(group[order], return_index=True)
+    return order[np.sort(first)]
+
+
+def _counts(account: Account, stage: ServingStage | TrainingStage, considered: tuple[str, ...], left_out: dict[str, str]) -> SearchCounts:
+    misses = [
+        nearest_miss(considered[row], reason, excess, stage.ground.request)
+        for row, (reason, excess) in sorted(account.misses.items())
+        if reason
+    ]
+    unusable = [
+        NearestMiss(accelerator_id=id_, reason=reason, over_by=0.0, change={})
+        for id_, reason in left_out.items()
+        if reason in {"memory_unknown", "peak_unknown"}
+    ]
+    return SearchCounts(
+        evaluated=account.evaluated,
+        pruned=account.pruned,
+        feasible=account.feasible,
+        rejected=dict(sorted(account.rejected.items())),
+        accelerators=len(considered),
+        nearest=(*sorted(misses, key=lambda miss: miss.over_by), *unusable),
+    )
+
+
+def _frontier(survivors: Outcomes, considered: tuple[str, ...], request: PlanRequest) -> tuple[FrontierPoint, ...]:
+    """The survivors as points, Pareto-optimal ones (cost against time) marked, cheapest first."""
+    optimal = pareto(np.where(survivors.at_least, np.inf, survivors.cost_usd), survivors.time_s)
+    order = np.lexsort((survivors.time_s, survivors.cost_usd, ~optimal))[:_MOST_FRONTIER_POINTS]
+    points = [
+        FrontierPoint(
+            accelerator_id=considered[survivors.columns.platform[row]],
+            devices=int(survivors.devices[row]),
+            precision=PRECISIONS[survivors.columns.precision[row]],
+            cost_usd=float(survivors.cost_usd[row]),
+            facility_w=float(survivors.facility_w[row]),
+            tokens_per_s=float(survivors.tokens_per_s[row]),
+            time_s=float(survivors.time_s[row]),
+            carbon_kgco2e=float(operational_kgco2e(survivors.energy_kwh[row], request.site.carbon_g_per_kwh)),
+            pareto=bool(optimal[row]),
+        )
+        for row in order
+    ]
+    return tuple(sorted(points, key=lambda point: (point.cost_usd, point.time_s, point.accelerator_id)))
+
+
+def _sources(recommendations: tuple[Recommendation, ...], library: Library) -> dict[str, tuple[str, ...]]:
+    """Where the figures of every recommended accelerator and server were read."""
+    hardware = library.hardware
+    entries = [hardware.accelerators[item.accelerator_id] for item in recommendations]
+    servers = [hardware.servers[item.server_id] for item in recommendations if item.server_id]
+    return {entry.id: tuple(sorted({source for group in entry.sources.values() for source in group})) for entry in (*entries, *servers)}
+
+
+def _version() -> str:
+    try:
+        return version("rackwright")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "0"

@@ -1,0 +1,204 @@
+"""Serving, from candidate replicas to outcomes: memory, speed, sizing, money and power, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from planner import sizing
+from planner.answer import MemoryUse, Performance, Recommendation, Strategy
+from planner.economics.charges import Charges, charges
+from planner.economics.cost import SECONDS_PER_YEAR
+from planner.explain.bottleneck import bottleneck
+from planner.ground import Ground
+from planner.memory.serving import ServingMemory, serving_memory
+from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken
+from planner.performance.serving_demand import ServingDemand, serving_demand
+from planner.performance.serving_efficiency import ServingEfficiency
+from planner.performance.serving_loop import ServingRates, serving_rates
+from planner.performance.serving_step import ServingSteps, serving_steps
+from planner.recommend import Described, recommendations
+from planner.request import Serving
+from planner.search import serving_space
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns, TrainingColumns
+from planner.search.shape import ModelShape
+
+_CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Everything about some candidates, row by row."""
+
+    memory: ServingMemory
+    steps: ServingSteps
+    rates: ServingRates
+    charges: Charges
+    outcomes: Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class ServingStage:
+    """What evaluating a replica needs besides its columns."""
+
+    ground: Ground
+    workload: Serving
+    demand: ServingDemand
+    efficiency: ServingEfficiency
+
+    @classmethod
+    def on(cls, ground: Ground, efficiency: ServingEfficiency) -> Self:
+        """The stage for the request of `ground`, whose workload is serving."""
+        workload = ground.request.workload
+        assert isinstance(workload, Serving)  # noqa: S101 the pipeline chose this stage by the workload
+        return cls(ground, workload, serving_demand(ground.subject.architecture), efficiency)
+
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
+        """Every replica on every platform with every batch: the survivors worth showing, and the account."""
+        account, survivors = Account(), []
+        platforms = range(len(self.ground.precisions))
+        for platform in platforms:
+            for columns in self._candidates(platform):
+                outcomes = self.evaluate(columns).outcomes
+                account.record(outcomes)
+                survivors.append(best_and_frontier(outcomes, self.ground.request.objective))
+            progress((platform + 1) / len(platforms))
+        return Outcomes.concatenate(survivors), account
+
+    def _candidates(self, platform: int) -> Iterator[ServingColumns]:
+        request, stands = self.ground.request, self.ground.platforms
+        kv = range(2) if self.workload.kv_precision == "auto" else [KV_PRECISIONS.index(self.workload.kv_precision)]
+        cells = serving_space.cells(
+            ModelShape.of(self.ground.subject.architecture),
+            int(stands.scale_up_domain[platform]),
+            request.limits.max_devices,
+            self.ground.precisions[platform],
+            tuple(kv),
+        ).on(platform)
+        rows = serving_space.with_batches(cells, self._memory(cells).max_batch)
+        for start in range(0, len(rows), _CHUNK_ROWS):
+            yield rows.take(np.arange(start, min(start + _CHUNK_ROWS, len(rows))))
+
+    def _memory(self, columns: ServingColumns) -> ServingMemory:
+        request = self.ground.request
+        return serving_memory(
+            self.ground.subject.architecture,
+            columns,
+            capacity_bytes=self.ground.platforms.memory_bytes[columns.platform],
+            context_tokens=self.workload.input_tokens + self.workload.output_tokens,
+            engine=self.workload.engine,
+            reserve=request.assumptions.memory_reserve,
+        )
+
+    def evaluate(self, columns: ServingColumns) -> Evaluated:
+        """Memory, speed, size, money and limits of every row."""
+        workload, platform, request = self.workload, columns.platform, self.ground.request
+        stands = self.ground.platforms
+        memory = self._memory(columns)
+        steps = serving_steps(
+            self.demand,
+            stands,
+            columns,
+            input_tokens=workload.input_tokens,
+            context_tokens=workload.input_tokens + workload.output_tokens / 2,  # the mean over a request's answer
+            efficiency=self.efficiency,
+            cached_tokens=workload.prefix_hit_rate * workload.input_tokens,
+        )
+        rates = serving_rates(steps, columns.batch.astype(np.float64), workload.output_tokens, self.efficiency)
+        replicas = sizing.replicas(workload.requests_per_s * workload.peak_to_mean, rates.requests_per_s * workload.utilisation_limit)
+        per_server = stands.devices_per_server[platform]
+        servers = sizing.servers(replicas, columns.devices, per_server)
+        bought, rented = servers * per_server, replicas * columns.devices
+        period_s = np.full(len(columns), request.site.years * SECONDS_PER_YEAR)
+        network = self.ground.network(platform, bought)
+        money = charges(self.ground.tariffs, platform, bought, rented, network, period_s, request.site, request.assumptions)
+        devices = np.where(money.rented, rented, bought).astype(np.int32)
+        reason, excess = first_broken(
+            [
+                ("memory", columns.batch / np.maximum(memory.max_batch, 0.5)),
+                ("ttft", rates.ttft_s / workload.ttft_s),
+                ("tpot", rates.tpot_s / workload.tpot_s),
+                ("devices", devices / request.limits.max_devices),
+                ("budget", money.total_usd / (request.limits.budget_usd or np.inf)),
+                ("power", money.rated_facility_w / (request.limits.power_w or np.inf)),
+            ]
+        )
+        outcomes = Outcomes(
+            columns=columns,
+            devices=devices,
+            servers=servers,
+            replicas=replicas,
+            tokens_per_s=rates.tokens_per_s * replicas,
+            time_s=rates.end_to_end_s,
+            rented=money.rented,
+            cost_usd=money.total_usd,
+            at_least=money.at_least,
+            facility_w=money.facility_w,
+            energy_kwh=money.energy_kwh,
+            reason=reason,
+            excess=excess,
+        )
+        return Evaluated(memory, steps, rates, money, outcomes)
+
+    def recommendations(self, chosen: Outcomes) -> tuple[Recommendation, ...]:
+        """The rows of `chosen`, which are replicas in their final order, with all their parts."""
+        assert isinstance(chosen.columns, ServingColumns)  # noqa: S101 they come from this stage
+        known = self.evaluate(chosen.columns)
+        return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
+
+    def _described(self, known: Evaluated, row: int) -> Described:
+        outcomes, rates, workload = known.outcomes, known.rates, self.workload
+        ttft_s, tpot_s = float(rates.ttft_s[row]), float(rates.tpot_s[row])
+        capacity = float(rates.requests_per_s[row]) * int(outcomes.replicas[row])
+        peak = workload.requests_per_s * workload.peak_to_mean
+        period_s = self.ground.request.site.years * SECONDS_PER_YEAR
+        tokens_per_s = workload.requests_per_s * workload.output_tokens
+        decode = known.steps.decode
+        return Described(
+            strategy=_strategy(known.outcomes.columns, row),
+            performance=Performance(
+                tokens_per_s=tokens_per_s,
+                tokens_per_s_per_device=tokens_per_s / int(outcomes.devices[row]),
+                ttft_s=ttft_s,
+                tpot_s=tpot_s,
+                end_to_end_s=float(rates.end_to_end_s[row]),
+                capacity_requests_per_s=capacity,
+                calibrated=self.efficiency.calibrated,
+            ),
+            memory=self._memory_use(known, row),
+            bottleneck=bottleneck(decode.operations_s, decode.resources_s, row),
+            headroom={
+                "ttft": 1.0 - ttft_s / workload.ttft_s,
+                "tpot": 1.0 - tpot_s / workload.tpot_s,
+                "rate": 1.0 - peak / capacity,
+            },
+            tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
+            period_s=period_s,
+        )
+
+    def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
+        memory, batch = known.memory, int(known.outcomes.columns.batch[row])
+        capacity = float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
+        parts = memory.parts_at(batch, row)
+        return MemoryUse(
+            parts=parts,
+            used_bytes=sum(parts.values()),
+            capacity_bytes=capacity,
+            reserve_bytes=capacity * self.ground.request.assumptions.memory_reserve,
+        )
+
+
+def _strategy(columns: TrainingColumns | ServingColumns, row: int) -> Strategy:
+    assert isinstance(columns, ServingColumns)  # noqa: S101 they come from this stage
+    return Strategy(
+        tp=int(columns.tp[row]),
+        pp=int(columns.pp[row]),
+        ep=int(columns.ep[row]),
+        dp=int(columns.attention_dp[row]),
+        precision=PRECISIONS[columns.precision[row]],
+        kv_precision=KV_PRECISIONS[columns.kv_precision[row]],
+        batch=float(columns.batch[row]),
+    )

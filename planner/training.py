@@ -1,0 +1,213 @@
+"""Training, from candidate strategies to outcomes: memory, speed, run time, money and power, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from planner.answer import MemoryUse, Performance, Recommendation, Strategy
+from planner.economics.charges import Charges, Network, charges
+from planner.economics.cost import SECONDS_PER_DAY
+from planner.explain.bottleneck import bottleneck
+from planner.ground import Ground
+from planner.memory.training import TrainingMemory, training_memory
+from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, objective_key
+from planner.performance.efficiency import Efficiency
+from planner.performance.training import TrainingStep, training_step
+from planner.recommend import Described, recommendations
+from planner.request import Training
+from planner.search import training_space
+from planner.search.best_first import best_first
+from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+from planner.search.shape import ModelShape
+
+_SECONDS_PER_MINUTE = 60.0
+_CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Everything about some candidates, row by row."""
+
+    memory: TrainingMemory
+    step: TrainingStep
+    charges: Charges
+    outcomes: Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStage:
+    """What evaluating a run needs besides its columns."""
+
+    ground: Ground
+    workload: Training
+    efficiency: Efficiency
+
+    @classmethod
+    def on(cls, ground: Ground, efficiency: Efficiency) -> Self:
+        """The stage for the request of `ground`, whose workload is training."""
+        workload = ground.request.workload
+        assert isinstance(workload, Training)  # noqa: S101 the pipeline chose this stage by the workload
+        return cls(ground, workload, efficiency)
+
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
+        """The best run of every platform and precision, found best-first by bound; survivors worth showing, and the account."""
+        account, survivors = Account(), [self.evaluate(self._cells(0).take(np.zeros(0, dtype=np.intp))).outcomes]
+        platforms = range(len(self.ground.precisions))
+        for platform in platforms:
+            survivors.extend(self._search_platform(platform, account))
+            progress((platform + 1) / len(platforms))
+        return Outcomes.concatenate(survivors), account
+
+    def _search_platform(self, platform: int, account: Account) -> list[Outcomes]:
+        cells = self._cells(platform)
+        counts = self._counts(platform)
+        found: list[Outcomes] = []
+
+        def open_cells(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[IntColumn, FloatColumn]:
+            candidates = training_space.with_counts(cells.take(rows), counts)
+            outcomes = self.evaluate(candidates).outcomes
+            account.record(outcomes)
+            found.append(best_and_frontier(outcomes, self.ground.request.objective))
+            return candidates.precision, objective_key(outcomes, self.ground.request.objective)
+
+        unopened = best_first(self.bound(cells, int(counts.max(initial=1))), cells.precision, open_cells)
+        account.pruned += unopened * len(counts)
+        return found
+
+    def _cells(self, platform: int) -> TrainingColumns:
+        stands, request = self.ground.platforms, self.ground.request
+        domain = int(stands.scale_up_domain[platform])
+        shape = ModelShape.of(self.ground.subject.architecture)
+        return training_space.cells(shape, self.workload, domain, request.limits.max_devices, self.ground.precisions[platform]).on(platform)
+
+    def _counts(self, platform: int) -> IntColumn:
+        if self.workload.devices is not None:
+            return np.array([self.workload.devices], dtype=np.int32)
+        return training_space.device_counts(int(self.ground.platforms.devices_per_server[platform]), self.ground.request.limits.max_devices)
+
+    def bound(self, cells: TrainingColumns, most_devices: int) -> FloatColumn:
+        """A figure that no candidate of a cell can beat, in the units of the objective (method: bounds of the search).
+
+        With one data-parallel rank a step has no data-parallel traffic and the longest pipeline runs; d ranks divide its
+        time by d at best. So device-seconds, and what is proportional to them, are least there; time is least at most
+        devices, power at the fewest devices that meet the deadline.
+        """
+        step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
+        run_s = self.run_s(step.step_s, cells) - self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+        run_s = run_s / (1.0 + training_space.BATCH_TOLERANCE)  # a rounded-up batch has fewer steps
+        devices = cells.devices
+        money = self._charges(cells.platform, devices, devices, Network.none(len(cells)), run_s)
+        ranks = np.maximum(1, most_devices // devices)
+        match self.ground.request.objective:
+            case "cost" | "per_dollar":
+                return np.where(money.at_least, 1e18, 0.0) + money.total_usd
+            case "carbon" | "per_watt":
+                return money.energy_kwh
+            case "time":
+                return run_s / ranks
+            case "throughput":
+                return -self.workload.tokens * ranks / (run_s * self.workload.goodput)
+            case "power":
+                allowed_s = np.inf if self.workload.devices else self.workload.deadline_days * SECONDS_PER_DAY
+                return money.facility_w * np.maximum(1.0, run_s / allowed_s)
+
+    def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
+        """Wall-clock time of the run: steps over goodput, and the start-up (equation 3.7)."""
+        steps = self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
+        return steps * step_s / self.workload.goodput + self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+
+    def evaluate(self, columns: TrainingColumns) -> Evaluated:
+        """Memory, speed, money and limits of every row."""
+        request, workload, platform = self.ground.request, self.workload, columns.platform
+        stands = self.ground.platforms
+        memory = training_memory(self.ground.subject.architecture, workload, columns)
+        step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency)
+        run_s = self.run_s(step.step_s, columns)
+        devices = columns.devices
+        per_server = stands.devices_per_server[platform]
+        servers = -(-devices // per_server)
+        bought = servers * per_server
+        money = self._charges(platform, bought, devices, self.ground.network(platform, bought), run_s)
+        usable = stands.memory_bytes[platform] * (1.0 - request.assumptions.memory_reserve)
+        allowed_s = workload.deadline_days * SECONDS_PER_DAY if workload.devices is None else np.inf
+        limits = request.limits
+        reason, excess = first_broken(
+            [
+                ("memory", memory.total_bytes / usable),
+                ("devices", devices / limits.max_devices),
+                ("deadline", run_s / allowed_s),
+                ("budget", money.total_usd / (limits.budget_usd or np.inf)),
+                ("power", money.rated_facility_w / (limits.power_w or np.inf)),
+            ]
+        )
+        outcomes = Outcomes(
+            columns=columns,
+            devices=np.where(money.rented, devices, bought).astype(np.int32),
+            servers=servers.astype(np.int32),
+            replicas=np.ones(len(columns), dtype=np.int32),
+            tokens_per_s=columns.global_batch * float(workload.sequence_tokens) / step.step_s,
+            time_s=run_s,
+            rented=money.rented,
+            cost_usd=money.total_usd,
+            at_least=money.at_least,
+            facility_w=money.facility_w,
+            energy_kwh=money.energy_kwh,
+            reason=reason,
+            excess=excess,
+        )
+        return Evaluated(memory, step, money, outcomes)
+
+    def _charges(self, platform: IntColumn, bought: IntColumn, rented: IntColumn, network: Network, run_s: FloatColumn) -> Charges:
+        site, assumptions = self.ground.request.site, self.ground.request.assumptions
+        return charges(self.ground.tariffs, platform, bought, rented, network, run_s, site, assumptions, utilisation=site.utilisation)
+
+    def recommendations(self, chosen: Outcomes) -> tuple[Recommendation, ...]:
+        """The rows of `chosen`, which are training candidates in their final order, with all their parts."""
+        assert isinstance(chosen.columns, TrainingColumns)  # noqa: S101 they come from this stage
+        known = self.evaluate(chosen.columns)
+        return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
+
+    def _described(self, known: Evaluated, row: int) -> Described:
+        outcomes, step = known.outcomes, known.step
+        run_s, tokens_per_s = float(outcomes.time_s[row]), float(outcomes.tokens_per_s[row])
+        deadline_s = self.workload.deadline_days * SECONDS_PER_DAY
+        return Described(
+            strategy=_strategy(outcomes.columns, row),
+            performance=Performance(
+                tokens_per_s=tokens_per_s,
+                tokens_per_s_per_device=tokens_per_s / int(known.outcomes.columns.devices[row]),
+                step_s=float(step.step_s[row]),
+                mfu=float(step.mfu[row]),
+                run_s=run_s,
+                calibrated=bool(step.calibrated[row]),
+            ),
+            memory=self._memory_use(known, row),
+            bottleneck=bottleneck(step.operations_s, step.resources_s, row),
+            headroom={} if self.workload.devices else {"deadline": 1.0 - run_s / deadline_s},
+            tokens=self.workload.tokens,
+            period_s=run_s,
+        )
+
+    def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
+        memory, capacity = known.memory, float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
+        names = ("weights", "gradients", "optimizer", "activations", "logits", "buffers", "overhead")
+        return MemoryUse(
+            parts={name: float(getattr(memory, f"{name}_bytes")[row]) for name in names},
+            used_bytes=float(memory.total_bytes[row]),
+            capacity_bytes=capacity,
+            reserve_bytes=capacity * self.ground.request.assumptions.memory_reserve,
+        )
+
+
+def _strategy(columns: TrainingColumns, row: int) -> Strategy:
+    plain = ("tp", "pp", "virtual_stages", "cp", "ep", "dp", "zero_stage", "micro_batch")
+    return Strategy(
+        **{name: int(getattr(columns, name)[row]) for name in plain},
+        schedule=SCHEDULES[columns.schedule[row]],
+        recompute=RECOMPUTES[columns.recompute[row]],
+        precision=PRECISIONS[columns.precision[row]],
+    )

@@ -1,0 +1,43 @@
+"""Best-first search finds what full enumeration finds, and opens less."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.search.best_first import best_first
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 200))
+def test_the_best_of_every_group_is_that_of_full_enumeration(seed, groups, cells):
+    random = np.random.default_rng(seed)
+    group = random.integers(0, groups, cells).astype(np.int32)
+    candidates = random.exponential(1.0, (cells, 4))
+    bound = candidates.min(axis=1) * random.uniform(0.2, 1.0, cells)
+    best = np.full(groups, np.inf)
+
+    def open_cells(rows):
+        assert len(set(rows)) == len(rows)
+        keys = candidates[rows]
+        np.minimum.at(best, group[rows], keys.min(axis=1))
+        return np.repeat(group[rows], 4), keys.ravel()
+
+    pruned = best_first(bound, group, open_cells)
+    full = np.array([candidates[group == one].min(initial=np.inf) for one in range(groups)])
+    assert np.array_equal(best, full)
+    assert 0 <= pruned < cells
+
+
+def test_cells_that_cannot_win_stay_closed():
+    bound = np.arange(1_000, dtype=float)
+    opened = []
+
+    def open_cells(rows):
+        opened.extend(rows)
+        return np.zeros(len(rows), dtype=np.int32), bound[rows] + 0.5
+
+    assert best_first(bound, np.zeros(1_000, dtype=np.int32), open_cells) == 1_000 - len(opened)
+    assert len(opened) == 8
+
+
+def test_infinite_bounds_are_never_opened():
+    assert best_first(np.array([np.inf, np.inf]), np.zeros(2, dtype=np.int32), lambda rows: 1 / 0) == 2
