@@ -102,9 +102,6 @@ class Assumptions(Frozen):
     """Figures of the method that an expert may overrule."""
 
     memory_reserve: float = request_field("assumptions.memory_reserve")
-    framework_memory_bytes: float = request_field("assumptions.framework_memory_bytes")
-    bandwidth_efficiency: float = request_field("assumptions.bandwidth_efficiency")
-    network_efficiency: float = request_field("assumptions.network_efficiency")
     power_share: float = request_field("assumptions.power_share")
     node_to_accelerator_power: float = request_field("assumptions.node_to_accelerator_power")
 

@@ -14,7 +14,7 @@ from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_YEAR
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
-from planner.memory.serving import ServingMemory, serving_memory
+from planner.memory.serving import ServingMemory, serving_memory, serving_recipe
 from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken
 from planner.performance.serving_demand import ServingDemand, serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
@@ -83,15 +83,10 @@ class ServingStage:
             yield rows.take(np.arange(start, min(start + _CHUNK_ROWS, len(rows))))
 
     def _memory(self, columns: ServingColumns) -> ServingMemory:
-        request = self.ground.request
-        return serving_memory(
-            self.ground.subject.architecture,
-            columns,
-            capacity_bytes=self.ground.platforms.memory_bytes[columns.platform],
-            context_tokens=self.workload.input_tokens + self.workload.output_tokens,
-            engine=self.workload.engine,
-            reserve=request.assumptions.memory_reserve,
-        )
+        reserve = self.ground.request.assumptions.memory_reserve
+        recipe = serving_recipe(self.workload.engine).model_copy(update={"utilisation": 1.0 - reserve})
+        capacity = self.ground.platforms.memory_bytes[columns.platform]
+        return serving_memory(self.ground.subject.architecture, self.workload, columns, capacity, recipe)
 
     def evaluate(self, columns: ServingColumns) -> Evaluated:
         """Memory, speed, size, money and limits of every row."""
@@ -180,9 +175,16 @@ class ServingStage:
         )
 
     def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
-        memory, batch = known.memory, int(known.outcomes.columns.batch[row])
+        memory, columns = known.memory, known.outcomes.columns
         capacity = float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
-        parts = memory.parts_at(batch, row)
+        sequences = int(columns.batch[row]) / int(columns.attention_dp[row])
+        parts = {
+            "weights": float(memory.weights_bytes[row]),
+            "kv_cache": float(memory.kv_bytes_per_sequence[row]) * sequences,
+            "state": float(memory.state_bytes_per_sequence[row]) * sequences,
+            "activations": float(memory.activation_bytes[row]),
+            "overhead": float(memory.overhead_bytes[row]),
+        }
         return MemoryUse(
             parts=parts,
             used_bytes=sum(parts.values()),
