@@ -34,6 +34,7 @@ from model_db.architecture import (
     Parameter,
     State,
 )
+from planner.counting.flops import mean_causal_context
 from planner.search.columns import FloatColumn
 
 Split = Literal["column", "row", "none"]
@@ -350,14 +351,10 @@ def attended_positions(operation: AttentionCore, length: FloatColumn) -> FloatCo
     """Mean positions a token of a sequence of `length` attends to (equation 1.2)."""
     if operation.other_positions is not None:
         return np.full_like(length, float(operation.other_positions))
-    if operation.positions is not None:
-        length = np.full_like(length, float(operation.positions))
-    if operation.window is None:
-        return (length + 1.0) / 2.0 if operation.causal else length
-    window = np.minimum(float(operation.window), length)
-    if operation.chunked:
-        return (window + 1.0) / 2.0
-    return window - window * (window - 1.0) / (2.0 * length) if operation.causal else window
+    own = length if operation.positions is None else np.full_like(length, float(operation.positions))
+    if operation.causal:
+        return mean_causal_context(own, operation.window, chunked=operation.chunked)
+    return own if operation.window is None else np.minimum(own, float(operation.window))
 
 
 def attention_flops(operation: AttentionCore, share: Share) -> FloatColumn:

@@ -1,0 +1,134 @@
+"""Efficiency of training as fitted to measured runs: `fitted/training.yaml`, written by `rackwright calibrate`.
+
+A rate is the kernel tables' rate times the factors that apply: of the physics (all chips), of the number format, of the
+accelerator, of the pair of both. A step's time is multiplied by the factors of the software stack and its release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from facts.cache import digest_of
+from facts.yaml_files import Yaml, parse_yaml
+
+_FILE = "fitted/training.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPhysics:
+    """What holds on every accelerator. Rates are relative to the kernel tables, overlaps are exponents of a p-norm."""
+
+    products: float  # matrix products
+    attention: float  # attention cores
+    attention_dim: float  # head dimension at which softmax costs as much as the products
+    memory: float  # achieved share of memory bandwidth
+    traffic: float  # bytes of element-wise work over those of the fully fused operations
+    quantisation: float  # bytes of casting inputs and gradients to 8 or 4 bit, over one read and two writes
+    accumulation: float  # bytes of adding weight gradients up, over one read and write in 32 bit
+    experts: float  # grouped products of routed experts relative to dense ones
+    scan: float  # FLOP rate of state-space scans over the 16-bit peak
+    network: float  # rate of collectives beside computation, over their rate alone
+    tensor_overlap: float  # 1: communication adds to computation; infinite: the longer hides the shorter
+    expert_overlap: float
+    context_overlap: float
+    data_overlap: float
+    pipeline_overlap: float
+    launch_us: float  # host time to launch one operation
+    expert_layer_us: float  # synchronisation and index work of one expert layer and pass
+    step_ms: float  # fixed, a step
+    straggler: float  # spread of a device's step time over its mean
+    optimizer: float  # bytes of the optimizer step over one fused read and write
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Factors on the step time of one software stack; releases in the order they came out."""
+
+    dense: float = 1.0
+    moe: float = 1.0
+    traffic: float = 1.0  # on the bytes of element-wise work: how little the stack fuses
+    releases: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # release -> (dense, moe)
+
+    def factors(self, release: str) -> tuple[float, float]:
+        """(dense, moe) of a release; an unknown one counts as the latest that is not newer, or else the latest."""
+        known = self.releases.get(release)
+        if known is None and self.releases:
+            older = [name for name in self.releases if release and name <= release]
+            known = self.releases[max(older) if older else max(self.releases)]
+        dense, moe = known or (1.0, 1.0)
+        return self.dense * dense, self.moe * moe
+
+
+NEUTRAL = Software()
+
+
+@dataclass(frozen=True, slots=True)
+class FittedAccelerator:
+    """Factor on all rates of an accelerator, and the peaks it refers to, by which relatives find it."""
+
+    rate: float
+    peak_flops_per_s: float  # 16 bit, dense
+    memory_bytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEfficiency:
+    """Everything fitted for training."""
+
+    physics: TrainingPhysics
+    accelerators: Mapping[str, FittedAccelerator]
+    formats: Mapping[str, float]
+    pairs: Mapping[tuple[str, str], float]
+    software: Mapping[str, Software]
+    calibrated: bool
+    digest: str
+
+
+@cache
+def training_efficiency() -> TrainingEfficiency:
+    """The packaged fit."""
+    content = resources.files("measurements").joinpath(_FILE).read_bytes()
+    return parse_training_efficiency(parse_yaml(content, "training.yaml"), digest_of([(_FILE, content)]))
+
+
+def parse_training_efficiency(raw: Yaml, digest: str = "") -> TrainingEfficiency:
+    """A fit from plain data, as `fitted/training.yaml` holds it."""
+    top = _mapping(raw)
+    physics = _mapping(top["physics"])
+    return TrainingEfficiency(
+        physics=TrainingPhysics(**{item.name: _value(physics[item.name]) for item in fields(TrainingPhysics)}),
+        accelerators=MappingProxyType({key: _accelerator(_mapping(row)) for key, row in _mapping(top["accelerators"]).items()}),
+        formats=MappingProxyType({key: _value(value) for key, value in _mapping(top["formats"]).items()}),
+        pairs=MappingProxyType(
+            {(key, name): _value(value) for key, row in _mapping(top["pairs"]).items() for name, value in _mapping(row).items()}
+        ),
+        software=MappingProxyType({key: _software(_mapping(row)) for key, row in _mapping(top["software"]).items()}),
+        calibrated=top.get("calibrated") is True,
+        digest=digest,
+    )
+
+
+def _accelerator(raw: Mapping[str, Yaml]) -> FittedAccelerator:
+    return FittedAccelerator(_value(raw["rate"]), _value(raw["peak_tflops"]) * 1e12, _value(raw["memory_gb_per_s"]) * 1e9)
+
+
+def _software(raw: Mapping[str, Yaml]) -> Software:
+    def factor(row: Mapping[str, Yaml], name: str) -> float:
+        return _value(row.get(name, 1.0))
+
+    releases = {key: (factor(_mapping(row), "dense"), factor(_mapping(row), "moe")) for key, row in _mapping(raw.get("releases")).items()}
+    return Software(factor(raw, "dense"), factor(raw, "moe"), factor(raw, "traffic"), MappingProxyType(releases))
+
+
+def _mapping(value: Yaml) -> Mapping[str, Yaml]:
+    return value if isinstance(value, dict) else {}
+
+
+def _value(raw: Yaml) -> float:
+    """A number, or the `value` of a mapping that also says its prior and error."""
+    number = raw.get("value") if isinstance(raw, dict) else raw
+    return float(number) if isinstance(number, int | float) else 1.0

@@ -1,0 +1,269 @@
+"""Time of one micro-batch through the whole model on one device's share of it, forward and backward, by kind of work.
+
+`Shares` are the distinct ways a micro-batch is divided; everything here is a column over them. A pipeline divides the result
+among its stages (`planner.performance.training`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import numpy as np
+
+from model_db.architecture import Architecture, Embedding
+from planner.counting.layers import layers_with_counts
+from planner.performance.collectives import Network, all_gather_s, all_to_all_s
+from planner.performance.efficiency import Efficiency, attention_s, gemm_s, memory_bound_s, moe_s
+from planner.performance.operations import (
+    ACTIVATION_BYTES,
+    AttentionCore,
+    ExpertProduct,
+    MatrixProduct,
+    MemoryPass,
+    Operation,
+    Scan,
+    Share,
+    attention_flops,
+    expert_product,
+    matrix_product,
+    memory_bytes,
+    of_kind,
+    operations,
+)
+from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
+
+Method = Literal["pretrain", "finetune", "lora", "qlora"]
+
+ATTENTION_BACKWARD = 2.5  # FlashAttention-2 computes the scores again in the backward pass (section 3.9)
+_NARROW = np.array([precision not in ("bf16", "fp16") for precision in PRECISIONS])
+_ENDS = ("logits", "embedding")  # parts that stand on the first and last stage of a pipeline
+_HOST_NORM = 4.0  # host launches hide behind computation unless they take about as long
+_FOUR_BIT = 0.516  # bytes a parameter of an NF4 base (section 8.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Distinct shares of the work, one row each: where, in which format, and how divided."""
+
+    platform: IntColumn
+    precision: IntColumn
+    micro_batch: FloatColumn
+    sequence_tokens: FloatColumn
+    tp: FloatColumn
+    cp: FloatColumn
+    ep: FloatColumn
+    domain: FloatColumn  # devices of the scale-up domain
+
+    @property
+    def share(self) -> Share:
+        """The tokens and divisors that operations need."""
+        tokens = self.micro_batch * self.sequence_tokens / self.cp
+        expert_tp = np.where(self.ep > 1, 1.0, self.tp)
+        return Share(tokens, self.micro_batch / self.cp, self.sequence_tokens, self.tp, self.ep, expert_tp)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Seconds of one pass over one micro-batch, by what is done; columns over shares."""
+
+    products: FloatColumn
+    experts: FloatColumn
+    attention: FloatColumn
+    scan: FloatColumn
+    elements: FloatColumn
+    quantisation: FloatColumn
+    launch: FloatColumn  # beyond what computation hides
+    tensor_parallel: FloatColumn  # exposed
+    context_parallel: FloatColumn
+    expert_parallel: FloatColumn
+
+    @property
+    def total(self) -> FloatColumn:
+        """All of it."""
+        return np.asarray(
+            self.products
+            + self.experts
+            + self.attention
+            + self.scan
+            + self.elements
+            + self.quantisation
+            + self.launch
+            + self.tensor_parallel
+            + self.context_parallel
+            + self.expert_parallel
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Forward and backward pass of the layers, of what stands at the ends (embedding, logits), and the weights held."""
+
+    forward: Pass
+    backward: Pass
+    ends_forward_s: FloatColumn  # logits and embedding, contained in the passes
+    ends_backward_s: FloatColumn
+    dense_elements: FloatColumn  # weights of one device, without experts, whole pipeline
+    expert_elements: FloatColumn
+
+
+def micro_batch(architecture: Architecture, method: Method, shares: Shares, network: Network, efficiency: Efficiency) -> MicroBatch:
+    """Times of one micro-batch of every share (equations 3.1, 3.3 to 3.5; section 3.9). `network` has a row a share."""
+    counted = operations(architecture)
+    ends = [(operation, count) for operation, count in counted if operation.part in _ENDS]
+    layers = [(operation, count) for operation, count in counted if operation.part not in _ENDS]
+    ends_forward, ends_backward = _compute(ends, method, shares, efficiency)
+    body_forward, body_backward = _compute(layers, method, shares, efficiency)
+    messages = _communication(layers, architecture.hidden, shares, network)
+    share = shares.share
+    dense = [count * matrix_product(operation, share).weight_elements for operation, count in of_kind(counted, MatrixProduct)]
+    experts = [
+        count * (operation.experts / shares.ep / share.expert_tp) * operation.n * operation.k
+        for operation, count in of_kind(counted, ExpertProduct)
+    ]
+    tables = sum(layer.rows * layer.dim * count for _, layer, count in layers_with_counts(architecture) if isinstance(layer, Embedding))
+    return MicroBatch(
+        forward=_with_communication(_add(body_forward, ends_forward), messages, efficiency),
+        backward=_with_communication(_add(body_backward, ends_backward), messages, efficiency),
+        ends_forward_s=ends_forward.total,
+        ends_backward_s=ends_backward.total,
+        dense_elements=np.asarray(sum(dense, tables / shares.tp)),
+        expert_elements=np.asarray(sum(experts, np.zeros_like(shares.tp))),
+    )
+
+
+def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: Shares, efficiency: Efficiency) -> tuple[Pass, Pass]:
+    """Computation and memory traffic of a forward and a backward pass, without communication."""
+    counted = tuple(counted)
+    share, zero = shares.share, np.zeros_like(shares.tp)
+    frozen = method in ("lora", "qlora")
+    products, experts, attention, scan, elements, backward_elements, cast, backward_cast, weights = (zero.copy() for _ in range(9))
+    launches = 0
+    for product_op, count in of_kind(counted, MatrixProduct):
+        product = matrix_product(product_op, share)
+        products += count * gemm_s(product, shares.platform, shares.precision, efficiency)
+        launches += count
+        if product_op.part in ("logits", "router"):
+            continue
+        cast += count * product.m * product.k
+        backward_cast += count * product.m * product.n
+        weights += count * product.weight_elements
+        if frozen and product_op.part == "projections":  # adapters read the input and add to the output, three products of low rank
+            elements += ACTIVATION_BYTES * count * product.m * (product.k + 3.0 * product.n)
+            backward_elements += ACTIVATION_BYTES * count * product.m * (3.0 * product.k + 2.0 * product.n)
+            launches += 3 * count
+    for expert_op, count in of_kind(counted, ExpertProduct):
+        product = expert_product(expert_op, share)
+        experts += count * moe_s(product, shares.platform, shares.precision, efficiency)
+        cast += count * product.m * product.k * product.groups
+        backward_cast += count * product.m * product.n * product.groups
+        weights += count * product.weight_elements
+        launches += 4 * count
+    for core, count in of_kind(counted, AttentionCore):
+        attention += count * attention_s(attention_flops(core, share), core.qk_dim, shares.platform, efficiency)
+        launches += count
+    for scan_op, count in of_kind(counted, Scan):
+        scan += count * share.tokens * scan_op.flops / shares.tp / efficiency.scan_flops_per_s[shares.platform]
+        elements += ACTIVATION_BYTES * count * share.tokens * scan_op.elements / shares.tp
+        backward_elements += 2.0 * ACTIVATION_BYTES * count * share.tokens * scan_op.elements / shares.tp
+        launches += 4 * count
+    for memory_op, count in of_kind(counted, MemoryPass):
+        elements += count * memory_bytes(memory_op, share)
+        backward_elements += count * memory_bytes(memory_op, share, backward=True)
+        launches += count
+    if method == "qlora":  # the 4-bit base is widened for every product, forward and backward
+        elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
+        backward_elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
+    physics = efficiency.physics
+    traffic = efficiency.traffic[shares.platform]
+    narrow = np.where(_NARROW[shares.precision], physics.quantisation * (ACTIVATION_BYTES + 2.0), 0.0)
+    accumulated = 0.0 if frozen else physics.accumulation * 8.0 * weights
+
+    def seconds(moved: FloatColumn) -> FloatColumn:
+        return memory_bound_s(moved, shares.platform, efficiency)
+
+    def whole(times: float, attention_times: float, moved: FloatColumn, cast_elements: FloatColumn, kept: FloatColumn | float) -> Pass:
+        computed = Pass(
+            products=times * products,
+            experts=times * experts,
+            attention=attention_times * attention,
+            scan=times * scan,
+            elements=seconds(traffic * moved + kept),
+            quantisation=seconds(narrow * cast_elements),
+            launch=zero,
+            tensor_parallel=zero,
+            context_parallel=zero,
+            expert_parallel=zero,
+        )
+        host_s = times * launches * physics.launch_us * 1e-6
+        blocking_s = sum(count for _, count in of_kind(counted, ExpertProduct)) / 2 * physics.expert_layer_us * 1e-6
+        return replace(computed, launch=smooth_maximum(computed.total, host_s, _HOST_NORM) - computed.total + blocking_s)
+
+    backward = 1.0 if frozen else 2.0
+    return whole(1.0, 1.0, elements, cast, 0.0), whole(backward, ATTENTION_BACKWARD, backward_elements, backward_cast, accumulated)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Seconds of collectives of one pass if nothing hid them."""
+
+    tensor: FloatColumn
+    context: FloatColumn
+    expert: FloatColumn
+
+
+def _communication(counted: Iterable[tuple[Operation, int]], hidden: int, shares: Shares, network: Network) -> Messages:
+    """Collectives of a forward pass; the backward pass has the same (equations 3.3 and 3.4)."""
+    counted = tuple(counted)
+    share, zero = shares.share, np.zeros_like(shares.tp)
+    tensor, context, expert = zero, zero, zero
+    if np.any(shares.tp > 1):  # one all-gather before and one reduce-scatter after each pair of column and row products
+        pairs = sum(count for operation, count in of_kind(counted, MatrixProduct) if operation.split == "row")
+        whole = ACTIVATION_BYTES * share.tokens * hidden
+        inside = ranks_inside(shares.tp, np.ones_like(shares.tp), shares.domain)
+        tensor = np.where(shares.tp > 1, 2.0 * pairs * all_gather_s(whole, shares.tp, inside, network), 0.0)
+    if np.any(shares.cp > 1):  # keys and values travel round the ring
+        inside = ranks_inside(shares.cp, shares.tp, shares.domain)
+        for core, count in of_kind(counted, AttentionCore):
+            held = core.kv_heads * (core.qk_dim + core.v_dim) / shares.tp
+            whole = ACTIVATION_BYTES * held * share.tokens * shares.cp
+            context = context + np.where(shares.cp > 1, count * all_gather_s(whole, shares.cp, inside, network), 0.0)
+    if np.any(shares.ep > 1):  # dispatch and combine; a token is sent once to each device, and once to each domain, that it needs
+        inside = ranks_inside(shares.ep, np.ones_like(shares.ep), shares.domain)
+        domains = shares.ep / inside
+        for operation, count in of_kind(counted, ExpertProduct):
+            peers = np.where(domains > 1, domains, shares.ep)
+            copies = peers * (1.0 - (1.0 - 1.0 / np.maximum(peers, 1.0)) ** operation.top_k)
+            width = operation.k if operation.split == "column" else operation.n
+            sent = ACTIVATION_BYTES * share.tokens / shares.tp * width * copies
+            expert = expert + np.where(shares.ep > 1, count * all_to_all_s(sent, shares.ep, inside, network), 0.0)
+    return Messages(np.asarray(tensor), np.asarray(context), np.asarray(expert))
+
+
+def _with_communication(computed: Pass, messages: Messages, efficiency: Efficiency) -> Pass:
+    """The pass with what communication adds beyond what it overlaps with (equation 3.5, as a smooth maximum)."""
+    physics = efficiency.physics
+    slower = 1.0 / physics.network
+    beside = computed.products + computed.experts
+    return replace(
+        computed,
+        tensor_parallel=smooth_maximum(beside, slower * messages.tensor, physics.tensor_overlap) - beside,
+        context_parallel=smooth_maximum(computed.attention, slower * messages.context, physics.context_overlap) - computed.attention,
+        expert_parallel=smooth_maximum(beside, slower * messages.expert, physics.expert_overlap) - beside,
+    )
+
+
+def ranks_inside(ranks: FloatColumn, stride: FloatColumn, domain: FloatColumn) -> FloatColumn:
+    """Of a group of `ranks`, `stride` devices apart, how many share a scale-up domain, on average over the domains it spans."""
+    fit = np.clip(np.floor(domain / stride), 1.0, ranks)
+    return np.asarray(ranks / np.ceil(ranks / fit))
+
+
+def smooth_maximum(a: FloatColumn, b: FloatColumn | float, norm: float) -> FloatColumn:
+    """p-norm: a + b for norm 1, the larger of the two for a large norm (equation 3.5)."""
+    return np.asarray((a**norm + b**norm) ** (1.0 / norm))
+
+
+def _add(a: Pass, b: Pass) -> Pass:
+    return Pass(**{item.name: getattr(a, item.name) + getattr(b, item.name) for item in fields(Pass)})

@@ -1,0 +1,300 @@
+"""Step time of training runs: pipelines of micro-batches, exposed communication, optimizer, overheads (equation 3.1).
+
+`training_step` takes candidates as columns. What depends on few of them (the passes of a micro-batch, the exchange of
+weights and gradients) is computed once for each distinct key and gathered. The parts of a step add up to its time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_db.architecture import Architecture
+from planner.answer import Resource
+from planner.cluster.platform import Platforms
+from planner.counting.flops import forward_flops_per_sample
+from planner.memory.distinct import distinct
+from planner.performance.collectives import Network, all_gather_s, all_reduce_s, point_to_point_s
+from planner.performance.efficiency import Efficiency
+from planner.performance.micro_batch import Method, MicroBatch, Shares, micro_batch, ranks_inside, smooth_maximum
+from planner.performance.operations import ACTIVATION_BYTES, ExpertProduct, of_kind, operations, pipeline_layers
+from planner.request import Training
+from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+
+_FULL, _SELECTIVE = RECOMPUTES.index("full"), RECOMPUTES.index("selective")
+_GPIPE = SCHEDULES.index("gpipe")
+_OPTIMIZER_BYTES = {"adamw": 30.0, "adamw8bit": 14.0, "adafactor": 16.0, "sgd": 22.0, "muon": 30.0}  # moved a parameter (section 3.6)
+_GRADIENT_BYTES = 2.0
+_WEIGHT_BYTES = 2.0
+
+RESOURCES: dict[str, Resource] = {
+    "matrix products": "compute",
+    "experts": "compute",
+    "attention": "compute",
+    "state space": "compute",
+    "recomputation": "compute",
+    "element-wise": "memory",
+    "quantisation": "memory",
+    "optimizer": "memory",
+    "launch": "host",
+    "tensor parallel": "network",
+    "context parallel": "network",
+    "expert parallel": "network",
+    "pipeline transfers": "network",
+    "data parallel": "network",
+    "pipeline bubble": "overhead",
+    "step overhead": "overhead",
+    "stragglers": "overhead",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """One row a candidate. `parts_s` (by operation) add up to `step_s`; NaN where the platform has no such number format."""
+
+    step_s: FloatColumn
+    parts_s: dict[str, FloatColumn]
+    model_flops: FloatColumn  # of a step: three forward passes, recomputation not counted (equation 3.2)
+    mfu: FloatColumn
+    calibrated: bool
+
+    @property
+    def resources_s(self) -> dict[Resource, FloatColumn]:
+        """The same time by the resource it is spent on."""
+        total: dict[Resource, FloatColumn] = {}
+        for part, seconds in self.parts_s.items():
+            resource = RESOURCES[part]
+            total[resource] = total[resource] + seconds if resource in total else seconds
+        return total
+
+
+def training_step(
+    architecture: Architecture, training: Training, platforms: Platforms, columns: TrainingColumns, efficiency: Efficiency
+) -> TrainingStep:
+    """Step time of every candidate (equations 3.1 to 3.6)."""
+    sequence = np.full(len(columns), float(training.sequence_tokens))
+    return step_of_sequences(architecture, training.method, training.optimizer, sequence, platforms, columns, efficiency)
+
+
+def step_of_sequences(
+    architecture: Architecture,
+    method: Method,
+    optimizer: str,
+    sequence_tokens: FloatColumn,
+    platforms: Platforms,
+    columns: TrainingColumns,
+    efficiency: Efficiency,
+) -> TrainingStep:
+    """As `training_step`, with the tokens of a sequence as a column."""
+    pass_, of_pass = _micro_batches(architecture, method, sequence_tokens, platforms, columns, efficiency)
+    stage = _stage(architecture, pass_, of_pass, columns)
+    rounds = np.maximum(columns.micro_batches, 1)
+    parts = {name: seconds[of_pass] * (stage.scale * rounds) for name, seconds in pass_.parts_s.items()}
+    parts["recomputation"] = stage.recomputation_s * rounds
+    one_s = stage.seconds
+    busy_s = one_s * rounds
+    bubble_s = one_s * ((columns.pp - 1) / columns.virtual_stages)
+    parts["pipeline bubble"] = bubble_s
+    if np.any(columns.pp > 1):
+        parts["pipeline transfers"] = _transfers_s(architecture, sequence_tokens, platforms, columns, rounds, busy_s, efficiency)
+    parts["data parallel"] = _data_parallel_s(method, pass_.micro_batch, of_pass, platforms, columns, one_s, busy_s, efficiency)
+    parts["optimizer"] = _optimizer_s(method, optimizer, pass_.micro_batch, of_pass, columns, efficiency)
+    parts["step overhead"] = np.full(len(columns), efficiency.physics.step_ms * 1e-3)
+    devices = columns.devices
+    parts["stragglers"] = sum(parts.values()) * (efficiency.physics.straggler * np.sqrt(2.0 * np.log(devices)))
+    moe = next(of_kind(operations(architecture), ExpertProduct), None) is not None
+    software = (efficiency.moe_factor if moe else efficiency.dense_factor)[columns.platform]
+    parts = {name: seconds * software for name, seconds in parts.items()}
+    step_s = np.asarray(sum(parts.values()))
+    model_flops = columns.global_batch * _sample_flops(architecture, method, sequence_tokens)
+    mfu = model_flops / (step_s * devices * platforms.peak_flops_per_s[columns.platform, columns.precision])
+    return TrainingStep(step_s, parts, model_flops, mfu, efficiency.calibrated)
+
+
+def _sample_flops(architecture: Architecture, method: Method, sequence_tokens: FloatColumn) -> FloatColumn:
+    """Model FLOPs of one trained sequence: forward and twice that backward, once where the base is frozen (equation 1.2)."""
+    passes = 2.0 if method in ("lora", "qlora") else 3.0
+    lengths, of_length = np.unique(sequence_tokens, return_inverse=True)
+    return passes * np.array([forward_flops_per_sample(architecture, float(length)) for length in lengths])[of_length]
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """Micro-batches through the whole model, one row a distinct share; parts are forward and backward together."""
+
+    micro_batch: MicroBatch
+    parts_s: dict[str, FloatColumn]
+    total_s: FloatColumn
+    ends_s: FloatColumn
+    forward_s: FloatColumn  # of the layers alone: what full recomputation repeats
+    attention_s: FloatColumn  # forward: what selective recomputation repeats
+
+
+_PASS_PARTS = {
+    "matrix products": "products",
+    "experts": "experts",
+    "attention": "attention",
+    "state space": "scan",
+    "element-wise": "elements",
+    "quantisation": "quantisation",
+    "launch": "launch",
+    "tensor parallel": "tensor_parallel",
+    "context parallel": "context_parallel",
+    "expert parallel": "expert_parallel",
+}
+
+
+def _micro_batches(
+    architecture: Architecture,
+    method: Method,
+    sequence_tokens: FloatColumn,
+    platforms: Platforms,
+    columns: TrainingColumns,
+    efficiency: Efficiency,
+) -> tuple[_Passes, NDArray[np.intp]]:
+    """Passes of every distinct share, and which of them each candidate runs."""
+    whole_tokens = sequence_tokens.astype(np.int64)
+    key = (columns.platform, columns.precision, columns.tp, columns.cp, columns.ep, columns.micro_batch, whole_tokens)
+    first, inverse = distinct(*key)
+    platform = columns.platform[first]
+    shares = Shares(
+        platform=platform,
+        precision=columns.precision[first],
+        micro_batch=columns.micro_batch[first].astype(np.float64),
+        sequence_tokens=sequence_tokens[first],
+        tp=columns.tp[first].astype(np.float64),
+        cp=columns.cp[first].astype(np.float64),
+        ep=columns.ep[first].astype(np.float64),
+        domain=platforms.scale_up_domain[platform].astype(np.float64),
+    )
+    run = micro_batch(architecture, method, shares, platforms.network.take(platform), efficiency)
+    parts = {name: np.asarray(getattr(run.forward, item) + getattr(run.backward, item)) for name, item in _PASS_PARTS.items()}
+    passes = _Passes(
+        micro_batch=run,
+        parts_s=parts,
+        total_s=run.forward.total + run.backward.total,
+        ends_s=run.ends_forward_s + run.ends_backward_s,
+        forward_s=run.forward.total - run.ends_forward_s,
+        attention_s=run.forward.attention,
+    )
+    return passes, inverse
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """The slowest stage of each candidate's pipeline, one micro-batch."""
+
+    scale: FloatColumn  # its share of a pass through the whole model
+    recomputation_s: FloatColumn
+    seconds: FloatColumn  # forward, backward and recomputation
+
+
+def _stage(architecture: Architecture, passes: _Passes, of_pass: NDArray[np.intp], columns: TrainingColumns) -> _Stage:
+    """Layers are dealt out in equal chunks; where some stay free, the last stage has fewer layers and the logits instead."""
+    layers = float(pipeline_layers(architecture))
+    chunks = columns.pp * columns.virtual_stages
+    chunk = np.ceil(layers / chunks)
+    fullest = np.minimum(chunk * columns.virtual_stages, layers) / layers
+    spare = np.minimum(chunk * chunks - layers, chunk) / layers
+    total, ends = passes.total_s[of_pass], passes.ends_s[of_pass]
+    body = total - ends
+    scale = np.maximum(body * fullest, body * (fullest - spare) + ends) / total
+    repeated = np.where(columns.recompute == _FULL, passes.forward_s[of_pass], 0.0)
+    repeated = np.where(columns.recompute == _SELECTIVE, passes.attention_s[of_pass], repeated) * fullest
+    return _Stage(scale, repeated, total * scale + repeated)
+
+
+def _transfers_s(
+    architecture: Architecture,
+    sequence_tokens: FloatColumn,
+    platforms: Platforms,
+    columns: TrainingColumns,
+    rounds: IntColumn,
+    busy_s: FloatColumn,
+    efficiency: Efficiency,
+) -> FloatColumn:
+    """Exposed time of activations and their gradients between stages (equation 3.3)."""
+    size = ACTIVATION_BYTES * columns.micro_batch * sequence_tokens * architecture.hidden / (columns.cp * columns.tp)
+    inside = columns.devices <= platforms.scale_up_domain[columns.platform]
+    key = (columns.platform, size.astype(np.int64), inside.astype(np.int32))
+    first, inverse = distinct(*key)
+    message_s = point_to_point_s(size[first], inside[first], platforms.network.take(columns.platform[first]))[inverse]
+    all_s = np.where(columns.pp > 1, 2.0 * rounds * columns.virtual_stages * message_s / efficiency.physics.network, 0.0)
+    return smooth_maximum(busy_s, all_s, efficiency.physics.pipeline_overlap) - busy_s
+
+
+def _data_parallel_s(
+    method: Method,
+    run: MicroBatch,
+    of_pass: NDArray[np.intp],
+    platforms: Platforms,
+    columns: TrainingColumns,
+    one_s: FloatColumn,
+    busy_s: FloatColumn,
+    efficiency: Efficiency,
+) -> FloatColumn:
+    """Exposed time of gradients and weights between replicas (equations 3.3 and 3.5).
+
+    Sharded weights (zero 3) travel with every micro-batch; otherwise gradients and weights travel once, beside the last
+    micro-batch's backward and the first one's forward pass.
+    """
+    key = (columns.platform, columns.tp, columns.pp, columns.cp, columns.ep, columns.dp, columns.zero_stage, columns.shard_group)
+    first, inverse = distinct(*key)
+    row = columns.take(first)
+    network = platforms.network.take(row.platform)
+    domain = platforms.scale_up_domain[row.platform].astype(np.float64)
+    tp, cp, ep, dp, pp = (column.astype(np.float64) for column in (row.tp, row.cp, row.ep, row.dp, row.pp))
+    weights = run.dense_elements[of_pass[first]] / pp
+    experts = run.expert_elements[of_pass[first]] / pp
+    replicas = dp * cp
+    expert_tp = np.where(ep > 1, 1.0, tp)
+    expert_replicas = np.maximum(tp * replicas / (ep * expert_tp), 1.0)
+    frozen = method in ("lora", "qlora")
+    dense_s = _exchange_s(weights, replicas, tp, row, domain, network, frozen=frozen)
+    expert_s = _exchange_s(experts, expert_replicas, ep * expert_tp, row, domain, network, frozen=frozen)
+    exchange_s = ((dense_s + expert_s) / efficiency.physics.network)[inverse]
+    every = columns.zero_stage >= 3
+    beside_s = np.where(every, busy_s, one_s)
+    all_s = np.where(every, np.maximum(columns.micro_batches, 1), 1) * exchange_s
+    return smooth_maximum(beside_s, all_s, efficiency.physics.data_overlap) - beside_s
+
+
+def _exchange_s(
+    elements: FloatColumn,
+    replicas: FloatColumn,
+    stride: FloatColumn,
+    row: TrainingColumns,
+    domain: FloatColumn,
+    network: Network,
+    *,
+    frozen: bool,
+) -> FloatColumn:
+    """One exchange of weights and gradients among `replicas`, sharded over groups of `shard_group` (equation 3.3)."""
+    shards = np.where(row.zero_stage >= 1, np.minimum(row.shard_group, replicas), 1.0)
+    inside = ranks_inside(shards, stride, domain)
+    gather_s = all_gather_s(_WEIGHT_BYTES * elements, shards, inside, network)
+    scatter_s = all_gather_s(_GRADIENT_BYTES * elements, shards, inside, network)
+    copies = replicas / shards
+    across = ranks_inside(copies, stride * shards, domain)
+    reduce_s = all_reduce_s(_GRADIENT_BYTES * elements / shards, copies, across, network)
+    if frozen:  # only adapters have gradients
+        return np.where(row.zero_stage >= 3, 2.0 * gather_s, 0.0)
+    gathers = np.where(row.zero_stage >= 3, 2.0, np.where(row.zero_stage >= 1, 1.0, 0.0))
+    return np.asarray(gathers * gather_s + np.where(row.zero_stage >= 1, scatter_s, 0.0) + np.where(copies > 1, reduce_s, 0.0))
+
+
+def _optimizer_s(
+    method: Method, optimizer: str, run: MicroBatch, of_pass: NDArray[np.intp], columns: TrainingColumns, efficiency: Efficiency
+) -> FloatColumn:
+    """Memory traffic of the optimizer on the parameters a device owns (section 3.6)."""
+    if method in ("lora", "qlora"):
+        return np.zeros(len(columns))
+    replicas = columns.dp * columns.cp
+    sharded = columns.zero_stage >= 1
+    dense = run.dense_elements[of_pass] / np.where(sharded, np.minimum(columns.shard_group, replicas), 1)
+    expert_replicas = np.maximum(columns.tp * replicas / (columns.ep * np.where(columns.ep > 1, 1, columns.tp)), 1)
+    experts = run.expert_elements[of_pass] / np.where(sharded, np.minimum(columns.shard_group, expert_replicas), 1)
+    moved = efficiency.physics.optimizer * _OPTIMIZER_BYTES[optimizer] * (dense + experts) / columns.pp
+    return np.asarray(moved / efficiency.memory_bytes_per_s[columns.platform])
