@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,10 +9,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from facts.cache import cached, digest_of
 from facts.errors import Fault, RackwrightError, shown
+from facts.yaml_files import Yaml, read_yaml
 from model_db.architecture import Architecture, Frozen, Size, Stack
 from model_db.decoder_facts import DecoderFacts
 from model_db.encoder_facts import ClipFacts, EncoderFacts, T5Facts, TowerFacts, WhisperFacts
@@ -179,31 +179,42 @@ def lower(facts: ModelFacts) -> ModelEntry:
     )
 
 
-def _read(path: Path) -> list[ModelFacts]:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    try:
-        return [ModelFacts.model_validate(entry) for entry in document["models"]]
-    except ValidationError as error:
-        faults = [Fault("bad_field", path.name, ".".join(map(str, e["loc"])), shown(e["input"]), allowed=e["msg"]) for e in error.errors()]
-        raise RackwrightError(*faults) from None
-
-
 def load_models(overlays: Sequence[Path] = ()) -> Models:
     """The packaged models, then those of `overlays` (an entry with a known id replaces it).
 
     Raises RackwrightError with every bad field of a file.
     """
-    if not overlays:
-        return _packaged_models()
-    return _models([*sorted(_DATA.glob("*.yaml")), *overlays])
+    return _models(tuple(overlays)) if overlays else _packaged_models()
 
 
 @lru_cache(maxsize=1)
 def _packaged_models() -> Models:
-    return _models(sorted(_DATA.glob("*.yaml")))
+    return _models(())
 
 
-def _models(paths: Sequence[Path]) -> Models:
-    facts = {entry.id: entry for path in paths for entry in _read(path)}
-    text = "\n".join(entry.model_dump_json() for entry in facts.values())
-    return Models(entries={entry_id: lower(entry) for entry_id, entry in facts.items()}, digest=hashlib.sha256(text.encode()).hexdigest())
+def _models(overlays: tuple[Path, ...]) -> Models:
+    packaged = sorted(_DATA.glob("*.yaml"))
+    packaged_digest = digest_of((path.name, path.read_bytes()) for path in packaged)
+    documents = cached("models", packaged_digest, lambda: [_entries(read_yaml(path), path.name) for path in packaged])
+    if not isinstance(documents, list):
+        raise TypeError
+    overlaid = [(_entries(read_yaml(path), path.name), path.name) for path in overlays]
+    named = [*zip(documents, (path.name for path in packaged), strict=True), *overlaid]
+    facts = {entry.id: entry for document, where in named for entry in _validated(document, where)}
+    digest = digest_of([("packaged", packaged_digest.encode()), *((path.name, path.read_bytes()) for path in overlays)])
+    return Models(entries={entry_id: lower(entry) for entry_id, entry in facts.items()}, digest=digest)
+
+
+def _entries(document: Yaml, where: str) -> Yaml:
+    entries = document.get("models") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise RackwrightError(Fault("missing_field", where, "models"))
+    return entries
+
+
+def _validated(entries: Yaml, where: str) -> list[ModelFacts]:
+    try:
+        return TypeAdapter(list[ModelFacts]).validate_python(entries)
+    except ValidationError as error:
+        faults = [Fault("bad_field", where, ".".join(map(str, e["loc"])), shown(e["input"]), allowed=e["msg"]) for e in error.errors()]
+        raise RackwrightError(*faults) from None

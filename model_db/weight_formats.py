@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-import yaml
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from facts.errors import Fault, RackwrightError, shown
+from facts.yaml_files import read_yaml
 from model_db.architecture import Frozen
 
 _TABLE = Path(__file__).parent / "data" / "weight_formats.yaml"
@@ -40,8 +40,8 @@ class WeightFormat(Frozen):
 @lru_cache(maxsize=1)
 def load_weight_formats() -> MappingProxyType[str, WeightFormat]:
     """All formats by id, in the order of the table."""
-    rows = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))["formats"]
-    return MappingProxyType({row["id"]: WeightFormat.model_validate(row) for row in rows})
+    table = TypeAdapter(dict[Literal["formats"], list[WeightFormat]]).validate_python(read_yaml(_TABLE))
+    return MappingProxyType({row.id: row for row in table["formats"]})
 
 
 def weight_format(format_id: str) -> WeightFormat:
