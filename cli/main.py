@@ -1,14 +1,4 @@
-"""The entry point: finds the command, loads its module alone, turns every fault into one sentence.
-
-A command is a module of this package with `register(commands)`, which adds its parser and sets `run`, a function from
-the parsed arguments to an exit code:
-
-    def register(commands: Commands) -> None:
-        parser = commands.add_parser("link", help=COMMANDS["link"])
-        parser.set_defaults(run=run)
-
-Exit codes: 0 done; 1 done, and the answer is no (nothing fits, a check failed); 2 the input is at fault; 130 interrupted.
-"""
+"""The entry point: finds the command, loads its module alone, turns every fault into one sentence."""
 
 from __future__ import annotations
 
@@ -17,13 +7,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
 from facts.errors import RackwrightError
 from facts.version import VERSION
-
-if TYPE_CHECKING:
-    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+from texts.translations import LANGUAGES, Language
 
 COMMANDS = {
     "plan": "answer requests: which cluster, at which cost, limited by what",
@@ -35,13 +22,11 @@ COMMANDS = {
     "validate": "compare predictions with measured runs",
     "calibrate": "fit the efficiency parameters to measured runs",
 }
-LANGUAGES = ("en", "zh")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named in `arguments` (those of the process by default) and return its exit code."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    parsed = _parser(words).parse_args(words)
+    parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         code: int = parsed.run(parsed)
         sys.stdout.flush()
@@ -56,24 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of the command in `words` alone, or of all commands by name where none is named."""
-    parser = argparse.ArgumentParser(
-        prog="rackwright", description="Plan hardware for AI models: accelerators, wiring, cost, power, carbon."
-    )
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The command's arguments; `--lang` may stand anywhere. Only the module of the command that is named is loaded."""
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common.add_argument("--lang", choices=LANGUAGES, default="en", help="language of answers and messages (default: en)")
+    settings, words = common.parse_known_args(words)
+
+    description = "Plan hardware for AI models: accelerators, wiring, cost, power, carbon."
+    parser = argparse.ArgumentParser(prog="rackwright", description=description, parents=[common])
     parser.add_argument("--version", action="version", version=f"rackwright {VERSION}")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of answers and messages (default: en)")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     named = next((word for word in words if word in COMMANDS), None)
-    if named is not None:
-        importlib.import_module(f"cli.{named}").register(commands)
-    else:
+    if named is None:
         for command, summary in COMMANDS.items():
             commands.add_parser(command, help=summary)
-    return parser
+    else:
+        importlib.import_module(f"cli.{named}").register(commands)
+    return parser.parse_args(words, settings)
 
 
-def _report(error: RackwrightError, language: str) -> None:
+def _report(error: RackwrightError, language: Language) -> None:
     from texts.sentences import sentence  # noqa: PLC0415 only a faulty run pays for it
 
     for fault in error.faults:

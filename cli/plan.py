@@ -1,0 +1,205 @@
+"""`rackwright plan`: answers requests, as a table for people, JSON for programs or CSV for spreadsheets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cli import Commands
+from cli.requests import NamedRequest, faults_named, read_requests
+from cli.tables import cells, text_table
+from planner import Plan, plan
+from planner.answer import Recommendation
+from planner.library import Library, load_library
+from planner.links import Snapshot
+from planner.request import Serving
+from planner.tables import BILL_COLUMNS, RECOMMENDATION_COLUMNS, PlanColumn
+from texts import numbers, words
+from texts.csv_cells import Cell, csv_text
+from texts.sentences import sentence
+from texts.translations import Language, mark, tr
+
+_SHOWN = 5
+_SHOWN_MISSES = 3
+_COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", "tp", "pp", "ep", "dp", "tokens_per_s")
+_SERVING_COLUMNS = ("replicas", "ttft_s", "tpot_s")
+_TRAINING_COLUMNS = ("step_s", "mfu", "run_days")
+_MONEY_COLUMNS = ("acquisition", "total_usd", "total_is", "facility_w", "bottleneck")
+
+_TRAINING_TASKS = {
+    "pretrain": mark("Pre-train {model} on {tokens} tokens"),
+    "finetune": mark("Fine-tune {model} on {tokens} tokens"),
+    "lora": mark("Train LoRA adapters of {model} on {tokens} tokens"),
+    "qlora": mark("Train QLoRA adapters of {model} on {tokens} tokens"),
+}
+
+Answer = tuple[NamedRequest, Plan]
+
+
+def register(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("plan", description="Answer requests. Exit code 1: nothing fits.")
+    parser.add_argument("requests", nargs="*", metavar="REQUEST", help="request in YAML or JSON; - reads standard input")
+    parser.add_argument("--link", action="append", default=[], metavar="URL", help="a shared link instead of a file; may be repeated")
+    parser.add_argument("--catalog", action="append", default=[], type=Path, metavar="FILE", help="own catalog entries; may be repeated")
+    parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
+    parser.add_argument("--top", type=_positive, metavar="N", help=f"show the best N (default: {_SHOWN} in a table, else all)")
+    parser.add_argument("--bill", action="store_true", help="the bill of materials instead (table, csv; json always holds it)")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan every request, then print; nothing is printed unless all of them could be planned."""
+    if not arguments.requests and not arguments.link:
+        arguments.parser.error("give a request or --link")
+    requests = read_requests(arguments.requests, arguments.link)
+    for notice in (notice for named in requests for notice in named.notices):
+        print(sentence(notice, arguments.lang), file=sys.stderr)
+    library = load_library(arguments.catalog)
+    answers = [(named, _cut(_answer(named, library), arguments.top)) for named in requests]
+    print(_FORMATS[arguments.format](answers, arguments), end="")
+    return 0 if all(answer.recommendations for _, answer in answers) else 1
+
+
+def _answer(named: NamedRequest, library: Library) -> Plan:
+    with faults_named(named.name):
+        return plan(named.request, library)
+
+
+def _cut(answer: Plan, top: int | None) -> Plan:
+    return answer if top is None else answer.model_copy(update={"recommendations": answer.recommendations[:top]})
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _json(answers: Sequence[Answer], _: argparse.Namespace) -> str:
+    """One plan is an object, several are a list."""
+    texts = [answer.canonical_json() for _, answer in answers]
+    return (texts[0] if len(texts) == 1 else "[\n" + ",\n".join(texts) + "\n]") + "\n"
+
+
+def _csv(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
+    rows: list[list[Cell]] = []
+    if arguments.bill:
+        names = ["request", "rank", *(column.name for column in BILL_COLUMNS)]
+        for named, answer in answers:
+            for item in answer.recommendations:
+                rows += [[named.name, item.rank, *cells(BILL_COLUMNS, line)] for line in item.bill]
+    else:
+        names = ["request", "model", *(column.name for column in RECOMMENDATION_COLUMNS)]
+        for named, answer in answers:
+            rows += [[named.name, answer.model_name, *cells(RECOMMENDATION_COLUMNS, item)] for item in answer.recommendations]
+    return csv_text(names, rows)
+
+
+def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
+    language: Language = arguments.lang
+    blocks = []
+    for named, answer in answers:
+        shown = answer.recommendations[: arguments.top or _SHOWN]
+        lines = [f"{named.name}: {_task(answer, language)}"]
+        lines += [_headline(shown[0], language), ""] if shown else [tr("Nothing fits.", language)]
+        if arguments.bill:
+            lines += [_bill(item, language) for item in shown[: arguments.top or 1]]
+        elif shown:
+            lines += [text_table(_columns(answer), shown, language), ""]
+        lines += [_account(answer, language), *_misses(answer, language), *_change(named.snapshot, answer, language)]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+_FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"table": _tables, "json": _json, "csv": _csv}
+
+
+def _columns(answer: Plan) -> list[PlanColumn[Recommendation]]:
+    own = _SERVING_COLUMNS if isinstance(answer.request.workload, Serving) else _TRAINING_COLUMNS
+    named = {column.name: column for column in RECOMMENDATION_COLUMNS}
+    return [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
+
+
+def _task(answer: Plan, language: Language) -> str:
+    work = answer.request.workload
+    if isinstance(work, Serving):
+        rate = numbers.number(work.requests_per_s, language)
+        return tr("Serve {model} at {rate} requests/s", language, model=answer.model_name, rate=rate)
+    return tr(_TRAINING_TASKS[work.method], language, model=answer.model_name, tokens=numbers.count(work.tokens, language))
+
+
+def _headline(best: Recommendation, language: Language) -> str:
+    cost = numbers.money_over(best.cost.total_usd, best.cost.period_days, language)
+    message = (
+        mark("Rent {count} × {accelerator}: {cost}, {power}; limited by {resource}.")
+        if best.cost.acquisition == "rent"
+        else mark("Buy {count} × {accelerator}: {cost}, {power}; limited by {resource}.")
+    )
+    return tr(
+        message,
+        language,
+        count=numbers.whole(best.devices, language),
+        accelerator=best.accelerator_name,
+        cost=tr("at least {money}", language, money=cost) if best.cost.at_least else cost,
+        power=numbers.power(best.power.facility_w, language),
+        resource=words.word(words.RESOURCES, best.bottleneck.resource, language),
+    )
+
+
+def _bill(item: Recommendation, language: Language) -> str:
+    title = tr("Bill of materials of option {rank}", language, rank=str(item.rank))
+    return f"{title}\n{text_table(BILL_COLUMNS, item.bill, language)}\n"
+
+
+def _account(answer: Plan, language: Language) -> str:
+    search = answer.search
+    text = tr(
+        "{evaluated} configurations of {accelerators} accelerators evaluated, {pruned} left out by a bound, {feasible} fit.",
+        language,
+        evaluated=numbers.whole(search.evaluated, language),
+        accelerators=numbers.whole(search.accelerators, language),
+        pruned=numbers.whole(search.pruned, language),
+        feasible=numbers.whole(search.feasible, language),
+    )
+    if not search.rejected:
+        return text
+    counts = ", ".join(
+        f"{words.word(words.LIMITS, code, language)} {numbers.whole(count, language)}" for code, count in search.rejected.items()
+    )
+    return f"{text}\n{tr('Rejected: {counts}.', language, counts=counts)}"
+
+
+def _misses(answer: Plan, language: Language) -> list[str]:
+    """When nothing fits: the nearest misses, with the change of the request that would let each in."""
+    if answer.recommendations:
+        return []
+    return [
+        tr(
+            "{accelerator} misses the limit on {limit} by {share}; it fits with {change}.",
+            language,
+            accelerator=miss.accelerator_id,
+            limit=words.word(words.LIMITS, miss.reason, language),
+            share=numbers.percent(miss.over_by, language),
+            change=", ".join(f"{field}: {value}" for field, value in miss.change.items()),
+        )
+        for miss in [miss for miss in answer.search.nearest if miss.change][:_SHOWN_MISSES]
+    ]
+
+
+def _change(snapshot: Snapshot | None, answer: Plan, language: Language) -> list[str]:
+    """What a link's maker saw, where the catalog has changed since."""
+    if snapshot is None or snapshot.library_digest == answer.library_digest:
+        return []
+    return [
+        tr(
+            "The catalog has changed since this link was made; then it was {count} accelerators, {cost}, {power}.",
+            language,
+            count=numbers.whole(snapshot.devices, language),
+            cost=numbers.money(snapshot.cost_usd, language),
+            power=numbers.power(snapshot.facility_w, language),
+        )
+    ]

@@ -1,0 +1,34 @@
+"""Words for the codes of a plan, as they stand in a sentence: what limits, which limit is passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from texts.translations import Language, mark, tr
+
+RESOURCES: Mapping[str, str] = {
+    "compute": mark("arithmetic"),
+    "memory": mark("memory bandwidth"),
+    "network": mark("network"),
+    "storage": mark("storage"),
+    "host": mark("hosts"),
+    "overhead": mark("fixed overheads"),
+}
+
+LIMITS: Mapping[str, str] = {
+    "memory": mark("device memory"),
+    "ttft": mark("time to first token"),
+    "tpot": mark("time per output token"),
+    "deadline": mark("deadline"),
+    "rate": mark("traffic"),
+    "devices": mark("number of accelerators"),
+    "budget": mark("budget"),
+    "power": mark("facility power"),
+    "memory_unknown": mark("unknown memory capacity"),
+    "peak_unknown": mark("unknown peak rate"),
+}
+
+
+def word(table: Mapping[str, str], code: str, language: Language) -> str:
+    """The word for `code` in `language`. Raises `KeyError` for a code that has none."""
+    return tr(table[code], language)
