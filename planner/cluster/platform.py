@@ -7,15 +7,15 @@ money its parts per device. `planner.cluster` designs the exact fabric later, fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hardware_db.catalog import Hardware
 from hardware_db.records import Accelerator, Server
-from measurements.collectives import CollectiveLink, collective_links
+from measurements.collectives import CollectiveFits, CollectiveLink, EngineAllReduce, Mode, collective_fits
 from planner.cluster.templates import default_nic
-from planner.performance.collectives import Link, Network
+from planner.performance.collectives import Column, FusedKernel, Link, Network
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 
 
@@ -43,8 +43,21 @@ class Platforms:
     network: Network
 
 
-def platforms(hardware: Hardware, accelerator_ids: Sequence[str]) -> Platforms:
-    """One platform for each of `accelerator_ids`: in its own server, with the fabric that server is wired for."""
+def platforms(
+    hardware: Hardware,
+    accelerator_ids: Sequence[str],
+    *,
+    fabric_ids: Sequence[str] | None = None,
+    engine: str = "",
+    fits: CollectiveFits | None = None,
+) -> Platforms:
+    """One platform for each of `accelerator_ids`: in its own server, with the fabric that server is wired for.
+
+    fabric_ids   fabric of each platform where it is not the server's own
+    engine       serving engine whose all-reduce kernels are used inside a domain; none for training
+    fits         parameters of the links, the packaged ones if not given
+    """
+    fits = fits or collective_fits()
     chips = [hardware.accelerators[id_] for id_ in accelerator_ids]
     servers = [hardware.servers.get(chip.server_id or "") for chip in chips]
     per_server = [_devices_per_server(chip, server) for chip, server in zip(chips, servers, strict=True)]
@@ -53,17 +66,14 @@ def platforms(hardware: Hardware, accelerator_ids: Sequence[str]) -> Platforms:
     scale_out_rate = _column(
         _scale_out_bytes_per_s(hardware, chip, server, count) for chip, server, count in zip(chips, servers, per_server, strict=True)
     )
-    up = _link(scale_up_rate, [_scale_up_parameters(chip) for chip in chips], *_topology(hardware, chips))
-    out = _link(scale_out_rate, [_scale_out_parameters(server) for server in servers], _column(1 for _ in chips), _column(0 for _ in chips))
+    fabrics = fabric_ids or [(server.fabric_id if server else None) or "" for server in servers]
+    up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
+    out = _library_link(scale_out_rate, [fits.link(id_, otherwise="rdma") for id_ in fabrics], np.float64(1), np.float64(0))
     return Platforms(
         accelerator_id=tuple(accelerator_ids),
         server_id=tuple(server.id if server else "" for server in servers),
-        peak_flops_per_s=np.array([[chip.peak_flops_per_s.get(p, np.nan) for p in PRECISIONS] for chip in chips]).reshape(
-            -1, len(PRECISIONS)
-        ),
-        matmul_fraction=np.array([[chip.matmul_fraction.get(p, np.nan) for p in PRECISIONS] for chip in chips]).reshape(
-            -1, len(PRECISIONS)
-        ),
+        peak_flops_per_s=_by_precision([chip.peak_flops_per_s for chip in chips]),
+        matmul_fraction=_by_precision([chip.matmul_fraction for chip in chips]),
         memory_bytes=_column(chip.memory_bytes for chip in chips),
         memory_bandwidth_bytes_per_s=_column(chip.memory_bandwidth_bytes_per_s for chip in chips),
         devices_per_server=np.array(per_server, dtype=np.int32),
@@ -73,8 +83,22 @@ def platforms(hardware: Hardware, accelerator_ids: Sequence[str]) -> Platforms:
         scale_out_bytes_per_s=scale_out_rate,
         scale_out_latency_s=np.asarray(out.launch_s + out.step_s),
         host_link_bytes_per_s=_column(chip.host_link_bytes_per_s for chip in chips),
-        network=Network(up, out),
+        network=Network(up, out, _fused([fits.engine(engine, chip.scale_up_link_id or "") for chip in chips])),
     )
+
+
+def expert_network(hardware: Hardware, platforms: Platforms, mode: Mode, fits: CollectiveFits | None = None) -> Network:
+    """The same links as `platforms.network`, driven by kernels for expert parallelism: of high throughput (`normal`, for
+    training and prefill) or of low latency (for decode).
+    """
+    fits = fits or collective_fits()
+    kernels = [fits.expert(mode, hardware.accelerators[id_].scale_up_link_id or "") for id_ in platforms.accelerator_id]
+
+    def link(base: Link, prefix: str) -> Link:
+        fraction, launch, step = (_column(getattr(row, prefix + name) for row in kernels) for name in ("fraction", "launch_us", "step_us"))
+        return replace(base, fraction=fraction, launch_s=launch * 1e-6, step_s=step * 1e-6, fill_s=np.float64(0))
+
+    return Network(link(platforms.network.scale_up, ""), link(platforms.network.scale_out, "across_"))
 
 
 def _column(values: Iterable[float | None]) -> FloatColumn:
@@ -101,29 +125,30 @@ def _scale_out_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server
     return hardware.nics[template.nic_id].port_bytes_per_s / shared_by
 
 
-def _scale_up_parameters(chip: Accelerator) -> CollectiveLink:
-    links = collective_links()
-    if chip.scale_up_link_id and chip.scale_up_link_id in links:
-        return links[chip.scale_up_link_id]
-    return links["pcie" if chip.scale_up_domain == 1 else "scale_up"]
-
-
-def _scale_out_parameters(server: Server | None) -> CollectiveLink:
-    links = collective_links()
-    return links.get(server.fabric_id or "", links["fabric"]) if server else links["fabric"]
+def _inside(fits: CollectiveFits, chip: Accelerator) -> CollectiveLink:
+    return fits.link(chip.scale_up_link_id or "", otherwise="pcie4" if chip.scale_up_domain == 1 else "nvlink5-nvl72")
 
 
 def _topology(hardware: Hardware, chips: Sequence[Accelerator]) -> tuple[FloatColumn, FloatColumn]:
     """Direct peers (1: switched) and torus axes (0: none) of each accelerator's scale-up domain."""
     links = [hardware.scale_up_links.get(chip.scale_up_link_id or "") for chip in chips]
-    peers = [round(link.per_accel_bytes_per_s / link.p2p_bytes_per_s) if link and link.p2p_bytes_per_s else 1 for link in links]
+    peers = [
+        min(chip.scale_up_domain - 1, round(link.per_accel_bytes_per_s / link.p2p_bytes_per_s)) if link and link.p2p_bytes_per_s else 1
+        for chip, link in zip(chips, links, strict=True)
+    ]
     axes = [int(link.topology[0]) if link and link.topology.endswith("D torus") else 0 for link in links]
     return _column(peers), _column(axes)
 
 
-def _link(rate: FloatColumn, parameters: Sequence[CollectiveLink], peers: FloatColumn, axes: FloatColumn) -> Link:
-    def column(name: str) -> FloatColumn:
-        return np.array([getattr(row, name) for row in parameters], dtype=np.float64)
+def _library_link(rate: FloatColumn, parameters: Sequence[CollectiveLink], peers: Column, axes: Column) -> Link:
+    launch, step, fill = np.array([row.seconds for row in parameters]).T
+    fitted = ("fraction", "contention", "switch_ranks", "switch_gain")
+    columns = {name: _column(getattr(row, name) for row in parameters) for name in fitted}
+    return Link(rate, launch_s=launch, step_s=step, fill_s=fill, direct_peers=peers, torus_axes=axes, **columns)
 
-    measured = ("fraction", "launch_s", "step_s", "fill_s", "contention", "switch_ranks", "switch_gain")
-    return Link(bytes_per_s=rate, direct_peers=peers, torus_axes=axes, **{name: column(name) for name in measured})
+
+def _fused(kernels: Sequence[EngineAllReduce | None]) -> FusedKernel:
+    rows = [
+        (k.fraction, k.launch_us * 1e-6, k.barrier_us * 1e-6, k.limit_bytes, k.limit_ranks) if k else (1.0, 0, 0, 0, 0) for k in kernels
+    ]
+    return FusedKernel(*np.array(rows, dtype=np.float64).T)
