@@ -80,15 +80,15 @@ class Cost(Frozen):
 
 
 class Power(Frozen):
-    """`it_parts_w` (accelerators, hosts, network, storage) times PUE is `facility_w`."""
+    """`it_parts_w` (accelerators, hosts, network, storage) times PUE is `facility_w`; None where a rating is unknown."""
 
-    it_parts_w: dict[str, float]
-    it_w: float
-    cooling_w: float
-    facility_w: float
-    rated_facility_w: float  # with every part at its rated maximum: what feeds and limits are sized for
-    energy_kwh: float  # over the period
-    carbon_kgco2e: float  # operational, over the period
+    it_parts_w: dict[str, float]  # only what is known
+    it_w: float | None
+    cooling_w: float | None
+    facility_w: float | None
+    rated_facility_w: float | None  # with every part at its rated maximum: what feeds and limits are sized for
+    energy_kwh: float | None  # over the period
+    carbon_kgco2e: float | None  # operational, over the period
 
 
 class MemoryUse(Frozen):
@@ -189,10 +189,11 @@ class FrontierPoint(Frozen):
     devices: int
     precision: str
     cost_usd: float
-    facility_w: float
+    facility_w: float | None
     tokens_per_s: float
     time_s: float  # run time, or end-to-end latency
-    carbon_kgco2e: float
+    carbon_kgco2e: float | None
+    at_least: bool
     pareto: bool
 
 

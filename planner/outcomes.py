@@ -9,11 +9,12 @@ from typing import Self
 
 import numpy as np
 
-from planner.request import Objective
+from planner.economics.charges import Charges
+from planner.request import Limits, Objective
 from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
-REASONS = ("", "memory", "ttft", "tpot", "devices", "deadline", "budget", "power")
+REASONS = ("", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Outcomes:
     rented: BoolColumn
     cost_usd: FloatColumn
     at_least: BoolColumn  # a price in it is unknown
-    facility_w: FloatColumn
+    facility_w: FloatColumn  # NaN: a rating is unknown
     energy_kwh: FloatColumn
     reason: IntColumn  # index into REASONS
     excess: FloatColumn
@@ -49,10 +50,19 @@ class Outcomes:
         return replace(self, columns=self.columns.take(rows), **taken)
 
     @classmethod
+    def none(cls, columns: TrainingColumns | ServingColumns) -> Self:
+        """No rows, for candidates of the kind of `columns`."""
+        whole, figure, truth = np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=np.bool_)
+        return cls(
+            columns.take(whole.astype(np.intp)), whole, whole, whole, figure, figure, truth, figure, truth, figure, figure, whole, figure
+        )
+
+    @classmethod
     def concatenate(cls, parts: list[Self]) -> Self:
         """All rows of `parts`, which hold candidates of one kind."""
         names = [column.name for column in fields(cls) if column.name != "columns"]
-        columns = parts[0].columns.concatenate([part.columns for part in parts])
+        kind = type(parts[0].columns)
+        columns = kind.concatenate([part.columns for part in parts if isinstance(part.columns, kind)])
         return cls(columns=columns, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -95,6 +105,16 @@ def first_broken(limits: Sequence[tuple[str, FloatColumn]]) -> tuple[IntColumn, 
         reason[broken] = REASONS.index(name)
         excess[broken] = used[broken] - 1.0
     return reason, excess
+
+
+def limits_used(limits: Limits, devices: IntColumn, money: Charges) -> list[tuple[str, FloatColumn]]:
+    """Use over allowance of each limit that every workload shares; an unknown figure breaks a limit that was given."""
+    used = [("devices", devices / limits.max_devices)]
+    if limits.budget_usd is not None:
+        used.append(("budget", money.total_usd / limits.budget_usd))
+    if limits.power_w is not None:
+        used.append(("power", money.rated_facility_w / limits.power_w))
+    return used
 
 
 def objective_key(outcomes: Outcomes, objective: Objective) -> FloatColumn:

@@ -17,6 +17,7 @@ from planner.explain.misses import nearest_miss
 from planner.ground import ground
 from planner.library import Library, default_library
 from planner.outcomes import Account, Outcomes, objective_key, pareto
+from planner.recommend import known
 from planner.request import PlanRequest, Serving
 from planner.search.columns import PRECISIONS
 from planner.serving import ServingStage
@@ -103,10 +104,11 @@ def _frontier(survivors: Outcomes, considered: tuple[str, ...], request: PlanReq
             devices=int(survivors.devices[row]),
             precision=PRECISIONS[survivors.columns.precision[row]],
             cost_usd=float(survivors.cost_usd[row]),
-            facility_w=float(survivors.facility_w[row]),
+            facility_w=known(survivors.facility_w[row]),
             tokens_per_s=float(survivors.tokens_per_s[row]),
             time_s=float(survivors.time_s[row]),
-            carbon_kgco2e=float(operational_kgco2e(survivors.energy_kwh[row], request.site.carbon_g_per_kwh)),
+            carbon_kgco2e=known(operational_kgco2e(float(survivors.energy_kwh[row]), request.site.carbon_g_per_kwh)),
+            at_least=bool(survivors.at_least[row]),
             pareto=bool(optimal[row]),
         )
         for row in order

@@ -92,17 +92,24 @@ def _cost(ground: Ground, chosen: Outcomes, money: Charges, row: int, what: Desc
 
 
 def _power(ground: Ground, money: Charges, row: int) -> Power:
-    parts = {name: float(column[row]) for name, column in money.it_parts_w.items()}
-    it_w, facility_w, kwh = sum(parts.values()), float(money.facility_w[row]), float(money.energy_kwh[row])
+    parts = {name: float(column[row]) for name, column in money.it_parts_w.items() if not np.isnan(column[row])}
+    facility_w = known(money.facility_w[row])
+    it_w = sum(parts.values()) if facility_w is not None else None
+    kwh = known(money.energy_kwh[row])
     return Power(
         it_parts_w=parts,
         it_w=it_w,
-        cooling_w=facility_w - it_w,
+        cooling_w=facility_w - it_w if facility_w is not None and it_w is not None else None,
         facility_w=facility_w,
-        rated_facility_w=float(money.rated_facility_w[row]),
+        rated_facility_w=known(money.rated_facility_w[row]),
         energy_kwh=kwh,
-        carbon_kgco2e=operational_kgco2e(kwh, ground.request.site.carbon_g_per_kwh),
+        carbon_kgco2e=None if kwh is None else operational_kgco2e(kwh, ground.request.site.carbon_g_per_kwh),
     )
+
+
+def known(figure: float) -> float | None:
+    """The figure, or None where it is unknown (NaN)."""
+    return None if np.isnan(figure) else float(figure)
 
 
 def _bill(ground: Ground, chosen: Outcomes, row: int) -> tuple[BillLine, ...]:

@@ -15,7 +15,7 @@ from planner.economics.cost import SECONDS_PER_YEAR
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
 from planner.memory.serving import ServingMemory, serving_memory, serving_recipe
-from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken
+from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, limits_used
 from planner.performance.serving_demand import ServingDemand, serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates, serving_rates
@@ -58,7 +58,7 @@ class ServingStage:
 
     def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
         """Every replica on every platform with every batch: the survivors worth showing, and the account."""
-        account, survivors = Account(), []
+        account, survivors = Account(), [Outcomes.none(next(self._candidates(0)))]
         platforms = range(len(self.ground.precisions))
         for platform in platforms:
             for columns in self._candidates(platform):
@@ -116,9 +116,7 @@ class ServingStage:
                 ("memory", columns.batch / np.maximum(memory.max_batch, 0.5)),
                 ("ttft", rates.ttft_s / workload.ttft_s),
                 ("tpot", rates.tpot_s / workload.tpot_s),
-                ("devices", devices / request.limits.max_devices),
-                ("budget", money.total_usd / (request.limits.budget_usd or np.inf)),
-                ("power", money.rated_facility_w / (request.limits.power_w or np.inf)),
+                *limits_used(request.limits, devices, money),
             ]
         )
         outcomes = Outcomes(

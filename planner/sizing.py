@@ -6,12 +6,14 @@ import numpy as np
 
 from planner.search.columns import FloatColumn, IntColumn
 
+_MOST = 2**31 - 1
+
 
 def replicas(peak_requests_per_s: float, capacity_requests_per_s: FloatColumn) -> IntColumn:
-    """The fewest replicas whose planned capacity covers the peak."""
+    """The fewest replicas whose planned capacity covers the peak; more than any limit where there is no capacity."""
     with np.errstate(divide="ignore", over="ignore"):
         needed = np.ceil(peak_requests_per_s / capacity_requests_per_s - 1e-9)
-    return np.clip(needed, 1, 2**31 - 1).astype(np.int32)
+    return np.clip(np.nan_to_num(needed, nan=_MOST), 1, _MOST).astype(np.int32)
 
 
 def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_per_server: IntColumn) -> IntColumn:
@@ -19,5 +21,5 @@ def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_pe
     per_server = devices_per_server // devices_per_replica
     spanned = -(-devices_per_replica // devices_per_server)
     shared = -(-replica_count // np.maximum(per_server, 1))
-    wide = np.minimum(replica_count.astype(np.int64) * spanned, 2**31 - 1)
+    wide = np.minimum(replica_count.astype(np.int64) * spanned, _MOST)
     return np.where(per_server >= 1, shared, wide).astype(np.int32)

@@ -14,7 +14,7 @@ from planner.economics.cost import SECONDS_PER_DAY
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
 from planner.memory.training import TrainingMemory, training_memory
-from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, objective_key
+from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, first_broken, limits_used, objective_key
 from planner.performance.efficiency import Efficiency
 from planner.performance.training import TrainingStep, training_step
 from planner.recommend import Described, recommendations
@@ -55,7 +55,7 @@ class TrainingStage:
 
     def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
         """The best run of every platform and precision, found best-first by bound; survivors worth showing, and the account."""
-        account, survivors = Account(), [self.evaluate(self._cells(0).take(np.zeros(0, dtype=np.intp))).outcomes]
+        account, survivors = Account(), [Outcomes.none(self._cells(0))]
         platforms = range(len(self.ground.precisions))
         for platform in platforms:
             survivors.extend(self._search_platform(platform, account))
@@ -63,20 +63,38 @@ class TrainingStage:
         return Outcomes.concatenate(survivors), account
 
     def _search_platform(self, platform: int, account: Account) -> list[Outcomes]:
-        cells = self._cells(platform)
-        counts = self._counts(platform)
+        cells, counts = self._cells(platform), self._counts(platform)
+        most_ranks = np.maximum(1, int(counts.max(initial=1)) // cells.devices)
+        alone_s = self.alone_s(cells)
+        excess = self._least_memory_bytes(cells, most_ranks) / self._usable_bytes(cells) - 1.0
+        account.misses[platform] = (REASONS.index("memory"), float(excess.min(initial=np.inf)))
+        bound = np.where(excess <= 0.0, self.bound(cells, alone_s, most_ranks), np.inf)
         found: list[Outcomes] = []
 
         def open_cells(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[IntColumn, FloatColumn]:
-            candidates = training_space.with_counts(cells.take(rows), counts)
-            outcomes = self.evaluate(candidates).outcomes
-            account.record(outcomes)
-            found.append(best_and_frontier(outcomes, self.ground.request.objective))
-            return candidates.precision, objective_key(outcomes, self.ground.request.objective)
+            candidates = training_space.with_counts(cells.take(rows), counts, alone_s[rows] / self._allowed_s)
+            account.pruned += len(rows) * len(counts) - len(candidates)
+            keys, precisions = [np.zeros(0)], [candidates.precision[:0]]
+            for start in range(0, len(candidates), _CHUNK_ROWS):
+                outcomes = self._fitting(candidates.take(np.arange(start, min(start + _CHUNK_ROWS, len(candidates)))), account)
+                found.append(best_and_frontier(outcomes, self.ground.request.objective))
+                keys.append(objective_key(outcomes, self.ground.request.objective))
+                precisions.append(outcomes.columns.precision)
+            return np.concatenate(precisions), np.concatenate(keys)
 
-        unopened = best_first(self.bound(cells, int(counts.max(initial=1))), cells.precision, open_cells)
-        account.pruned += unopened * len(counts)
+        account.pruned += best_first(bound, cells.precision, open_cells) * len(counts)
         return found
+
+    def _fitting(self, columns: TrainingColumns, account: Account) -> Outcomes:
+        """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
+        fits = self._memory(columns).total_bytes <= self._usable_bytes(columns)
+        account.evaluated += int((~fits).sum())
+        account.rejected["memory"] += int((~fits).sum())
+        if not fits.any():
+            return Outcomes.none(columns)
+        outcomes = self.evaluate(columns.take(fits)).outcomes
+        account.record(outcomes)
+        return outcomes
 
     def _cells(self, platform: int) -> TrainingColumns:
         stands, request = self.ground.platforms, self.ground.request
@@ -89,31 +107,45 @@ class TrainingStage:
             return np.array([self.workload.devices], dtype=np.int32)
         return training_space.device_counts(int(self.ground.platforms.devices_per_server[platform]), self.ground.request.limits.max_devices)
 
-    def bound(self, cells: TrainingColumns, most_devices: int) -> FloatColumn:
-        """A figure that no candidate of a cell can beat, in the units of the objective (method: bounds of the search).
-
-        With one data-parallel rank a step has no data-parallel traffic and the longest pipeline runs; d ranks divide its
-        time by d at best. So device-seconds, and what is proportional to them, are least there; time is least at most
-        devices, power at the fewest devices that meet the deadline.
-        """
+    def alone_s(self, cells: TrainingColumns) -> FloatColumn:
+        """Least time of the run of each cell with one data-parallel rank; d ranks divide it by d at best (method: search)."""
         step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
         run_s = self.run_s(step.step_s, cells) - self.workload.start_up_minutes * _SECONDS_PER_MINUTE
-        run_s = run_s / (1.0 + training_space.BATCH_TOLERANCE)  # a rounded-up batch has fewer steps
+        return run_s / (1.0 + training_space.BATCH_TOLERANCE)  # a rounded-up batch has fewer steps
+
+    def bound(self, cells: TrainingColumns, alone_s: FloatColumn, most_ranks: IntColumn) -> FloatColumn:
+        """A figure that no candidate of a cell can beat, in the units of the objective (method: search).
+
+        Device-seconds, and what is proportional to them, are least with one rank; time is least with the most ranks,
+        power with the fewest that meet the deadline.
+        """
         devices = cells.devices
-        money = self._charges(cells.platform, devices, devices, Network.none(len(cells)), run_s)
-        ranks = np.maximum(1, most_devices // devices)
+        money = self._charges(cells.platform, devices, devices, Network.none(len(cells)), alone_s)
         match self.ground.request.objective:
             case "cost" | "per_dollar":
                 return np.where(money.at_least, 1e18, 0.0) + money.total_usd
             case "carbon" | "per_watt":
-                return money.energy_kwh
+                return np.nan_to_num(money.energy_kwh, nan=1e36)
             case "time":
-                return run_s / ranks
+                return alone_s / most_ranks
             case "throughput":
-                return -self.workload.tokens * ranks / (run_s * self.workload.goodput)
+                return -self.workload.tokens * most_ranks / (alone_s * self.workload.goodput)
             case "power":
-                allowed_s = np.inf if self.workload.devices else self.workload.deadline_days * SECONDS_PER_DAY
-                return money.facility_w * np.maximum(1.0, run_s / allowed_s)
+                return np.nan_to_num(money.facility_w * np.maximum(1.0, alone_s / self._allowed_s), nan=1e36)
+
+    @property
+    def _allowed_s(self) -> float:
+        return np.inf if self.workload.devices else self.workload.deadline_days * SECONDS_PER_DAY
+
+    def _memory(self, columns: TrainingColumns) -> TrainingMemory:
+        return training_memory(self.ground.subject.architecture, self.workload, columns)
+
+    def _least_memory_bytes(self, cells: TrainingColumns, most_ranks: IntColumn) -> FloatColumn:
+        """Memory with the states spread over the most ranks: no candidate of a cell needs less."""
+        return self._memory(training_space.at_ranks(cells, most_ranks, cells.global_batch)).total_bytes
+
+    def _usable_bytes(self, columns: TrainingColumns) -> FloatColumn:
+        return self.ground.platforms.memory_bytes[columns.platform] * (1.0 - self.ground.request.assumptions.memory_reserve)
 
     def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
         """Wall-clock time of the run: steps over goodput, and the start-up (equation 3.7)."""
@@ -124,7 +156,7 @@ class TrainingStage:
         """Memory, speed, money and limits of every row."""
         request, workload, platform = self.ground.request, self.workload, columns.platform
         stands = self.ground.platforms
-        memory = training_memory(self.ground.subject.architecture, workload, columns)
+        memory = self._memory(columns)
         step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency)
         run_s = self.run_s(step.step_s, columns)
         devices = columns.devices
@@ -132,18 +164,8 @@ class TrainingStage:
         servers = -(-devices // per_server)
         bought = servers * per_server
         money = self._charges(platform, bought, devices, self.ground.network(platform, bought), run_s)
-        usable = stands.memory_bytes[platform] * (1.0 - request.assumptions.memory_reserve)
-        allowed_s = workload.deadline_days * SECONDS_PER_DAY if workload.devices is None else np.inf
-        limits = request.limits
-        reason, excess = first_broken(
-            [
-                ("memory", memory.total_bytes / usable),
-                ("devices", devices / limits.max_devices),
-                ("deadline", run_s / allowed_s),
-                ("budget", money.total_usd / (limits.budget_usd or np.inf)),
-                ("power", money.rated_facility_w / (limits.power_w or np.inf)),
-            ]
-        )
+        broken = [("memory", memory.total_bytes / self._usable_bytes(columns)), ("deadline", run_s / self._allowed_s)]
+        reason, excess = first_broken([*broken, *limits_used(request.limits, devices, money)])
         outcomes = Outcomes(
             columns=columns,
             devices=np.where(money.rented, devices, bought).astype(np.int32),

@@ -15,7 +15,10 @@ from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """Columns over candidates. `parts_usd` add up to `total_usd`; parts of the acquisition not chosen are 0."""
+    """Columns over candidates. `parts_usd` add up to `total_usd`; parts of the acquisition not chosen are 0.
+
+    Power and energy are NaN where a rating is unknown.
+    """
 
     rented: BoolColumn
     total_usd: FloatColumn
@@ -62,21 +65,21 @@ def charges(
     hosts_usd = bought_devices * tariffs.host_usd[platform]
     capital_usd = np.nan_to_num(accelerators_usd) + hosts_usd + network.capital_usd
     held_s = period_s / utilisation
-    accelerator_w = np.nan_to_num(tariffs.accelerator_rated_w[platform])
-    host_w = tariffs.host_rated_w[platform]
+    accelerator_w, host_w = tariffs.accelerator_rated_w[platform], tariffs.host_rated_w[platform]
     devices = np.maximum(bought_devices, rented_devices)
     rated = {"accelerators": devices * accelerator_w, "hosts": devices * host_w, "network": network.rated_w}
     loaded = {part: loaded_w(watts, assumptions.power_share) for part, watts in rated.items()}
     it_w = sum(loaded.values(), np.zeros(len(platform)))
     total_w = facility_w(it_w, site.pue)
     kwh = energy_kwh(total_w, period_s)
+    energy_usd = np.nan_to_num(kwh) * site.electricity_usd_per_kwh
 
     buy = {
         "accelerators": depreciation_usd(np.nan_to_num(accelerators_usd), held_s, site.years, site.residual_share),
         "hosts": depreciation_usd(hosts_usd, held_s, site.years, site.residual_share),
         "network": depreciation_usd(network.capital_usd, held_s, site.years, site.residual_share),
         "maintenance": maintenance_usd(capital_usd, held_s, site.maintenance_share),
-        "energy": kwh * site.electricity_usd_per_kwh,
+        "energy": energy_usd,
     }
     buy_usd = sum(buy.values(), np.zeros(len(platform)))
     rent = rent_usd(rented_devices.astype(np.float64), tariffs.rent_usd_per_h[platform], period_s)
@@ -88,7 +91,7 @@ def charges(
         rented=rented,
         total_usd=sum(parts.values(), np.zeros(len(platform))),
         capital_usd=np.where(rented, 0.0, capital_usd),
-        at_least=np.where(rented, np.isnan(rent), cannot_buy | host_unpriced | network.unpriced),
+        at_least=np.where(rented, np.isnan(rent), cannot_buy | host_unpriced | network.unpriced | np.isnan(total_w)),
         parts_usd=parts,
         it_parts_w=loaded,
         facility_w=total_w,

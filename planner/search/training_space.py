@@ -6,10 +6,12 @@ cell times a device count. `cells` lists the former once a scale-up domain, `wit
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from planner.request import Training
-from planner.search.columns import RECOMPUTES, SCHEDULES, IntColumn, TrainingColumns
+from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
 from planner.search.shape import ModelShape, powers_of_two
 
 _MICRO_BATCHES = (1, 2, 4, 8)
@@ -70,45 +72,30 @@ def cells(shape: ModelShape, training: Training, domain: int, max_devices: int, 
     )
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn) -> TrainingColumns:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> TrainingColumns:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
-    A count is left out where the batch would have to change by more than 10 %, or where the experts' group does not
-    divide the data-parallel devices.
+    `fewest_ranks` of each cell: counts with fewer data-parallel ranks are known to be too slow. A count is left out where
+    the batch would have to change by more than 10 %, or where the experts' group does not divide the data-parallel devices.
     """
     cell, count = np.meshgrid(np.arange(len(cells)), counts, indexing="ij")
     rows, devices = cell.ravel(), count.ravel()
     model_parallel = cells.devices[rows]  # dp = 1 in a cell
     dp = devices // model_parallel
+    fair = (dp * model_parallel == devices) & (dp >= np.ceil(fewest_ranks)[rows])
+    rows, dp = rows[fair], dp[fair]
     micro, batch = cells.micro_batch[rows], cells.global_batch[rows]
-    rounds = np.maximum(1, np.rint(batch / np.maximum(1, dp * micro)).astype(np.int32))
-    rounded = rounds * dp * micro
-    expert_group = dp * cells.cp[rows] * cells.tp[rows]
-    legal = (dp * model_parallel == devices) & (np.abs(rounded - batch) <= BATCH_TOLERANCE * batch)
-    legal &= expert_group % cells.ep[rows] == 0
+    rounded = np.maximum(1, np.rint(batch / (dp * micro)).astype(np.int32)) * dp * micro
+    legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
+    legal &= (dp * cells.cp[rows] * cells.tp[rows]) % cells.ep[rows] == 0
     legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)  # nothing to shard over
-    keep = cells.take(rows[legal])
-    return TrainingColumns(
-        **{
-            name: getattr(keep, name)
-            for name in (
-                "platform",
-                "tp",
-                "pp",
-                "virtual_stages",
-                "cp",
-                "ep",
-                "zero_stage",
-                "micro_batch",
-                "recompute",
-                "schedule",
-                "precision",
-            )
-        },
-        dp=dp[legal].astype(np.int32),
-        shard_group=(dp[legal] * keep.cp).astype(np.int32),
-        global_batch=rounded[legal].astype(np.int32),
-    )
+    return at_ranks(cells.take(rows[legal]), dp[legal], rounded[legal])
+
+
+def at_ranks(cells: TrainingColumns, dp: IntColumn, global_batch: IntColumn) -> TrainingColumns:
+    """Each cell with its number of data-parallel ranks, which share its states, and its global batch."""
+    ranks = dp.astype(np.int32)
+    return replace(cells, dp=ranks, shard_group=(ranks * cells.cp).astype(np.int32), global_batch=global_batch.astype(np.int32))
 
 
 def _pipeline_degrees(layers: int) -> list[int]:
