@@ -1,0 +1,82 @@
+"""What limits? The time of one step by resource, longest first."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.figure import FONT_SIZE, INK, Figure, layered, meaning_colour
+from dashboard.language import language, say
+from dashboard.tables import Column, Table
+from dashboard.wording import OPERATIONS, RESOURCE_MEANINGS, resource_name, word
+from planner.answer import Recommendation
+from texts import numbers
+from texts.translations import mark
+
+ROW = 44  # px for one resource: its label and its bar
+COLUMNS = (
+    Column("by", mark("Split by")),
+    Column("name", mark("Name")),
+    Column("time_ms", mark("Time (ms)"), 3),
+    Column("share", mark("Share of the step"), 3),
+)
+
+
+def bottleneck_figure(shown: Recommendation) -> Figure:
+    """Time of a training step, or of a decode step, of `shown`."""
+    limits = shown.bottleneck
+    total_s = sum(limits.resources_s.values())
+    resources = sorted(((name, time_s) for name, time_s in limits.resources_s.items() if time_s > 0), key=lambda item: -item[1])
+    operations = sorted(((name, time_s) for name, time_s in limits.time_parts_s.items() if time_s > 0), key=lambda item: -item[1])
+    step = say("training step") if shown.performance.step_s is not None else say("decode step")
+    name, longest_s = resources[0]
+    finding = say(
+        "Bottleneck: {resource}, {share} of a {step}",
+        resource=resource_name(name),
+        share=numbers.percent(longest_s / total_s, language()),
+        step=step,
+    )
+    data = pd.DataFrame(
+        {
+            "resource": [resource_name(code) for code, _ in resources],
+            "meaning": [RESOURCE_MEANINGS[code] for code, _ in resources],
+            "time": [time_s * 1e3 for _, time_s in resources],
+            "label": [_label(code, time_s, total_s) for code, time_s in resources],
+        }
+    )
+    rows = tuple(
+        (split, text, time_s * 1e3, time_s / total_s)
+        for split, text, time_s in [(say("resource"), resource_name(code), time_s) for code, time_s in resources]
+        + [(say("operation"), word(OPERATIONS, code), time_s) for code, time_s in operations]
+    )
+    return Figure(
+        "bottleneck",
+        finding,
+        finding + ". " + "; ".join(data["label"]),
+        _bars(data),
+        Table(COLUMNS, rows),
+        say("Times as the step spends them: where arithmetic and memory traffic overlap, each has its share of the operation."),
+    )
+
+
+def _label(code: str, time_s: float, total_s: float) -> str:
+    return say(
+        "{resource}: {time}, {share}",
+        resource=resource_name(code),
+        time=numbers.duration(time_s, language()),
+        share=numbers.percent(time_s / total_s, language()),
+    )
+
+
+def _bars(data: pd.DataFrame) -> alt.LayerChart:
+    base = alt.Chart(data).encode(
+        y=alt.Y("resource:N", sort=list(data["resource"]), axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)),
+        x=alt.X("time:Q", title=say("Time per step (ms)"), axis=alt.Axis(tickCount=5)),
+    )
+    bars = base.mark_bar(height=16, yOffset=9).encode(
+        color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=say("Time per step"))]
+    )
+    names = base.mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False).encode(
+        x=alt.datum(0), text="label:N"
+    )
+    return layered([bars, names], ROW * len(data))

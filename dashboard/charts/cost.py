@@ -1,0 +1,76 @@
+"""What does it cost? One stacked bar per option, bought parts first, then what is paid as it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboard import figures
+from dashboard.charts.figure import Figure
+from dashboard.charts.stacked import Axis, Segment, stacked_bars
+from dashboard.language import language, say
+from dashboard.tables import Column, Table
+from dashboard.wording import PARTS, part_meaning, part_name
+from planner.answer import Recommendation
+from texts import numbers
+from texts.translations import mark
+
+COLUMNS = (
+    Column("option", mark("Option")),
+    Column("part", mark("Part")),
+    Column("kind", mark("Paid")),
+    Column("cost_usd", mark("Cost (USD)"), 0),
+    Column("share", mark("Share"), 3),
+)
+
+
+def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Figure:
+    """Cost by part of `options`; the title speaks of `shown`."""
+    segments, rows = [], []
+    unit_usd, title = _axis(max(option.cost.total_usd for option in options))
+    for option in options:
+        label = figures.option_label(option)
+        for part in ordered(option.cost.parts):
+            usd = option.cost.parts[part]
+            segments.append(Segment(label, part_name(part), part_meaning(part), usd / unit_usd, numbers.money(usd, language())))
+            rows.append((label, part_name(part), _paid(part), usd, usd / option.cost.total_usd))
+    labels = {figures.option_label(option): f"{figures.option_label(option)}: {figures.cost(option.cost)}" for option in options}
+    largest = max(shown.cost.parts, key=lambda part: shown.cost.parts[part])
+    finding = say(
+        "Cost: {part} take {share} of option {rank}",
+        part=part_name(largest),
+        share=numbers.percent(shown.cost.parts[largest] / shown.cost.total_usd, language()),
+        rank=str(shown.rank),
+    )
+    return Figure(
+        "cost",
+        finding,
+        finding + ". " + "; ".join(labels.values()),
+        stacked_bars(segments, labels, Axis(title, say("Part"), say("Option"))),
+        Table(COLUMNS, tuple(rows)),
+        _source(shown),
+    )
+
+
+def _axis(largest_usd: float) -> tuple[float, str]:
+    """The axis' unit and its title."""
+    if largest_usd >= 2e6:
+        return 1e6, say("Cost over the period (million USD)")
+    return 1e3, say("Cost over the period (thousand USD)")
+
+
+def ordered(parts: dict[str, float]) -> list[str]:
+    """Parts that cost or draw something, bought ones first, in the order of the words' table."""
+    order = list(PARTS)
+    return sorted(
+        (part for part, amount in parts.items() if amount > 0), key=lambda part: order.index(part) if part in order else len(order)
+    )
+
+
+def _paid(part: str) -> str:
+    return say("once") if PARTS.get(part, ("", "facility", False))[2] else say("as it runs")
+
+
+def _source(shown: Recommendation) -> str:
+    if not shown.cost.price_date:
+        return say("Prices: hardware catalog.")
+    return say("Prices: hardware catalog, newest of {date}.", date=shown.cost.price_date)

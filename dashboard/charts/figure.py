@@ -1,0 +1,72 @@
+"""A chart with all that every chart must have: a finding as its title, a spoken alternative, a source, a table, a CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import streamlit as st
+
+from dashboard.charts.colours import MEANINGS
+from dashboard.language import say
+from dashboard.tables import Table, csv_button, show_table
+from dashboard.wording import MEANING_NAMES, plain
+
+BACKGROUND = alt.ExprRef("background")  # what text inside a coloured bar is written in: the page's own colour
+INK = alt.ExprRef("luminance(background) > 0.5 ? '#1B2230' : '#E8ECF2'")  # the theme's text, light or dark
+FONT_SIZE = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`finding` says what the chart shows, `alternative` tells it to who cannot see it, `source` what it rests on."""
+
+    key: str
+    finding: str
+    alternative: str
+    chart: alt.LayerChart
+    table: Table
+    source: str
+
+
+def show_figure(figure: Figure, file_name: str) -> None:
+    """Draw `figure` at the width there is; the table and its CSV are one step away."""
+    st.subheader(plain(figure.finding), anchor=False)
+    st.altair_chart(figure.chart, alt=figure.alternative, key=f"chart:{figure.key}", width="stretch")
+    _table_below(figure, file_name)
+
+
+@st.fragment
+def _table_below(figure: Figure, file_name: str) -> None:
+    st.caption(plain(figure.source))
+    below = st.expander(say("Table"), key=f"table:{figure.key}", on_change="rerun", type="compact")
+    if below.open:
+        with below:
+            show_table(figure.table, figure.alternative)
+            csv_button(say("Export CSV"), figure.table, file_name, f"csv:{figure.key}")
+
+
+def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
+    """`layers` over each other; `height` is that of the marks, axes and legend come on top, the width follows the page."""
+    return alt.LayerChart(layer=list(layers), height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+
+
+def meaning_colour(field: str, shown: list[str] | None = None) -> alt.Color:
+    """Colour by a column that holds `Meaning`s: the theme gives the colours in the order of the scale.
+
+    `shown` lists the meanings of the legend; without it there is none, since the marks are labelled.
+    """
+    legend = (
+        None
+        if shown is None
+        else alt.Legend(title=None, orient="bottom", columns=4, values=shown, labelExpr=_names_expression(), labelLimit=200)
+    )
+    return alt.Color(field, type="nominal", scale=alt.Scale(domain=list(MEANINGS)), legend=legend)
+
+
+def _names_expression() -> str:
+    """A Vega expression from a meaning to its name in the reader's language."""
+    names = ", ".join(f"{meaning}: {json.dumps(say(name))}" for meaning, name in MEANING_NAMES.items())
+    return f"({{{names}}})[datum.value]"

@@ -1,0 +1,161 @@
+"""How each field of a request is asked for: label with its unit, step, choices, and where it stands in the form.
+
+Meaning, bounds, default and source come from the request's field table; only what concerns the eye is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from texts.translations import mark
+
+Group = Literal["workload", "limits", "site", "advanced"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One control. `scale` is the request's unit in units of the label (1e9 for "billion tokens")."""
+
+    path: str
+    label: str
+    group: Group
+    main: bool = False  # stands open, before any "more"
+    scale: float = 1.0
+    integer: bool = False
+    step: float | None = None
+    empty: str = ""  # what an optional number says when it is not given
+    choices: Mapping[str, str] = field(default_factory=dict)
+    many: bool = False
+
+
+_GROUPED = (
+    # training
+    FormField(
+        "workload.method",
+        mark("Training method"),
+        "workload",
+        main=True,
+        choices={
+            "pretrain": mark("Pre-train from scratch"),
+            "finetune": mark("Fine-tune all weights"),
+            "lora": mark("LoRA adapters"),
+            "qlora": mark("QLoRA adapters (4-bit base)"),
+        },
+    ),
+    FormField("workload.tokens", mark("Training data (billion tokens)"), "workload", main=True, scale=1e9, step=1.0),
+    FormField("workload.deadline_days", mark("Deadline (days)"), "workload", main=True, step=1.0),
+    FormField("workload.devices", mark("Exact size (accelerators)"), "workload", integer=True, empty=mark("As few as meet the deadline")),
+    FormField("workload.sequence_tokens", mark("Sequence length (tokens)"), "workload", integer=True, step=1024),
+    FormField("workload.global_batch_tokens", mark("Global batch (million tokens)"), "workload", scale=1e6, step=1.0),
+    # serving
+    FormField("workload.requests_per_s", mark("Mean traffic (requests/s)"), "workload", main=True, step=1.0),
+    FormField("workload.input_tokens", mark("Prompt length (tokens)"), "workload", main=True, integer=True, step=64),
+    FormField("workload.output_tokens", mark("Answer length (tokens)"), "workload", main=True, integer=True, step=64),
+    FormField("workload.peak_to_mean", mark("Peak over mean traffic (×)"), "workload", step=0.1),
+    FormField("workload.ttft_s", mark("Time to first token, at most (ms)"), "limits", scale=1e-3, step=50.0),
+    FormField("workload.tpot_s", mark("Time per output token, at most (ms)"), "limits", scale=1e-3, step=5.0),
+    # both
+    FormField(
+        "objective",
+        mark("Prefer"),
+        "workload",
+        main=True,
+        choices={
+            "cost": mark("Lowest cost"),
+            "time": mark("Shortest time"),
+            "throughput": mark("Highest throughput"),
+            "power": mark("Least power"),
+            "carbon": mark("Least carbon"),
+            "per_dollar": mark("Most work per dollar"),
+            "per_watt": mark("Most work per watt"),
+        },
+    ),
+    FormField("limits.accelerators", mark("Accelerators to consider"), "limits", many=True, empty=mark("All accelerators")),
+    FormField("limits.vendors", mark("Vendors to consider"), "limits", many=True, empty=mark("All vendors")),
+    FormField(
+        "limits.statuses",
+        mark("Market status"),
+        "limits",
+        many=True,
+        choices={"available": mark("Available"), "announced": mark("Announced"), "legacy": mark("Legacy")},
+        empty=mark("Any status"),
+    ),
+    FormField(
+        "precisions",
+        mark("Number formats"),
+        "limits",
+        many=True,
+        choices={"bf16": "BF16", "fp16": "FP16", "fp8": "FP8", "int8": "INT8", "fp4": "FP4", "int4": "INT4"},
+        empty=mark("The usual ones"),
+    ),
+    FormField("limits.max_devices", mark("Accelerators, at most"), "limits", integer=True, step=8),
+    FormField("limits.budget_usd", mark("Budget over the period (thousand USD)"), "limits", scale=1e3, step=100.0, empty=mark("No limit")),
+    FormField("limits.power_w", mark("Facility power, at most (kW)"), "limits", scale=1e3, step=10.0, empty=mark("No limit")),
+    FormField(
+        "site.acquisition",
+        mark("Buy or rent"),
+        "site",
+        choices={"best": mark("Whichever is cheaper"), "buy": mark("Buy"), "rent": mark("Rent in a cloud")},
+    ),
+    FormField("site.electricity_usd_per_kwh", mark("Electricity (USD/kWh)"), "site", step=0.01),
+    FormField("site.carbon_g_per_kwh", mark("Grid carbon (g CO₂e/kWh)"), "site", step=10.0),
+    FormField("site.pue", mark("PUE (facility power over IT power)"), "site", step=0.05),
+    FormField("site.years", mark("Period of use (years)"), "site", step=0.5),
+    FormField("site.utilisation", mark("Use of owned training hardware (share)"), "site", step=0.05),
+    FormField("site.residual_share", mark("Resale value at the end (share of price)"), "site", step=0.05),
+    FormField("site.maintenance_share", mark("Maintenance a year (share of price)"), "site", step=0.01),
+    FormField("site.infrastructure_usd_per_kw", mark("Further site cost (USD per kW of IT)"), "site", step=500.0),
+    FormField(
+        "site.cloud_term",
+        mark("Cloud price list"),
+        "site",
+        choices={
+            "on_demand": mark("On demand"),
+            "spot": mark("Spot"),
+            "reserved_1y": mark("Reserved for 1 year"),
+            "reserved_3y": mark("Reserved for 3 years"),
+        },
+    ),
+    FormField(
+        "workload.optimizer",
+        mark("Optimizer"),
+        "advanced",
+        choices={
+            "adamw": mark("AdamW (32-bit states)"),
+            "adamw8bit": mark("AdamW (8-bit states)"),
+            "adafactor": "Adafactor",
+            "sgd": mark("SGD with momentum"),
+            "muon": "Muon",
+        },
+    ),
+    FormField(
+        "workload.recompute",
+        mark("Activation recomputation"),
+        "advanced",
+        choices={"auto": mark("Try all"), "none": mark("No recomputation"), "selective": mark("Selective"), "full": mark("Full")},
+    ),
+    FormField("workload.lora_rank", mark("Adapter rank"), "advanced", integer=True, step=8),
+    FormField("workload.goodput", mark("Useful share of wall-clock time"), "advanced", step=0.01),
+    FormField("workload.start_up_minutes", mark("Start-up before the first step (min)"), "advanced", step=1.0),
+    FormField("workload.prefix_hit_rate", mark("Prompt tokens found in the prefix cache (share)"), "advanced", step=0.05),
+    FormField("workload.utilisation_limit", mark("Planned load of a replica, at most (share)"), "advanced", step=0.05),
+    FormField(
+        "workload.engine",
+        mark("Serving software"),
+        "advanced",
+        choices={"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "generic": mark("Any")},
+    ),
+    FormField(
+        "workload.kv_precision",
+        mark("KV cache format"),
+        "advanced",
+        choices={"auto": mark("Try all"), "bf16": "BF16", "fp8": "FP8"},
+    ),
+    FormField("assumptions.memory_reserve", mark("Device memory kept free (share)"), "advanced", step=0.01),
+    FormField("assumptions.framework_memory_bytes", mark("Memory of driver and framework (GB)"), "advanced", scale=1e9, step=0.5),
+    FormField("assumptions.bandwidth_efficiency", mark("Achieved share of memory bandwidth"), "advanced", step=0.05),
+    FormField("assumptions.network_efficiency", mark("Achieved share of network line rate"), "advanced", step=0.05),
+)
+FIELDS = {row.path: row for row in _GROUPED}

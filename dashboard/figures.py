@@ -1,0 +1,95 @@
+"""The formatted figures of one recommendation, in the reader's language: what cards, sentences, labels and tables say."""
+
+from __future__ import annotations
+
+from dashboard.language import language, say, say_count
+from planner.answer import Cost, Plan, Recommendation
+from planner.request import Serving
+from texts import numbers
+from texts.numbers import Absent
+
+
+def known(value: float | None) -> float | Absent:
+    """`value`, or that it is unknown."""
+    return Absent.UNKNOWN if value is None else value
+
+
+def configuration(option: Recommendation) -> str:
+    """What to get: "3 × 8 NVIDIA H100 SXM"."""
+    per_server = option.devices // option.servers if option.servers and option.devices % option.servers == 0 else 0
+    if per_server > 1 and option.servers > 1:
+        return say(
+            "{servers} × {count} {accelerator}",
+            servers=numbers.whole(option.servers, language()),
+            count=numbers.whole(per_server, language()),
+            accelerator=option.accelerator_name,
+        )
+    return say("{count} × {accelerator}", count=numbers.whole(option.devices, language()), accelerator=option.accelerator_name)
+
+
+def option_label(option: Recommendation) -> str:
+    """An option in charts, lists and comparisons: "1 · 24 × NVIDIA H100 SXM"."""
+    return say(
+        "{rank} · {count} × {accelerator}",
+        rank=str(option.rank),
+        count=numbers.whole(option.devices, language()),
+        accelerator=option.accelerator_name,
+    )
+
+
+def cost(figures: Cost) -> str:
+    """Total with its period; "at least" where a price is missing."""
+    text = numbers.money_over(figures.total_usd, figures.period_days, language())
+    return say("at least {money}", money=text) if figures.at_least else text
+
+
+def money(figures: Cost) -> str:
+    """Total alone; "at least" where a price is missing."""
+    text = numbers.money(figures.total_usd, language())
+    return say("at least {money}", money=text) if figures.at_least else text
+
+
+def parallelism(option: Recommendation) -> str:
+    """The degrees above one: "TP 8 · PP 2 · DP 4"."""
+    strategy = option.strategy
+    degrees = (("TP", strategy.tp), ("PP", strategy.pp), ("CP", strategy.cp), ("EP", strategy.ep), ("DP", strategy.dp))
+    return " · ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or say("one accelerator each")
+
+
+def latency(option: Recommendation) -> str:
+    """Serving: time per output token; training: time of the run."""
+    speed = option.performance
+    return numbers.duration(known(speed.run_s if speed.run_s is not None else speed.tpot_s), language())
+
+
+def given(value: float) -> str:
+    """A figure that the asker gave: shown as given, not padded to the digits of an estimate."""
+    return numbers.whole(int(value), language()) if float(value).is_integer() else numbers.number(value, language())
+
+
+def task(plan: Plan) -> str:
+    """The question in words: what the page is about."""
+    work = plan.request.workload
+    if isinstance(work, Serving):
+        return say("Serve {model} at {rate} requests/s", model=plan.model_name, rate=given(work.requests_per_s))
+    verbs = {
+        "pretrain": say("Pre-train {model} on {tokens} tokens", model=plan.model_name, tokens=numbers.count(work.tokens, language())),
+        "finetune": say("Fine-tune {model} on {tokens} tokens", model=plan.model_name, tokens=numbers.count(work.tokens, language())),
+        "lora": say(
+            "Train LoRA adapters of {model} on {tokens} tokens", model=plan.model_name, tokens=numbers.count(work.tokens, language())
+        ),
+        "qlora": say(
+            "Train QLoRA adapters of {model} on {tokens} tokens", model=plan.model_name, tokens=numbers.count(work.tokens, language())
+        ),
+    }
+    return verbs[work.method]
+
+
+def power(option: Recommendation) -> str:
+    """Draw of the facility under load."""
+    return numbers.power(known(option.power.facility_w), language())
+
+
+def replicas(option: Recommendation) -> str:
+    """How many copies of the model serve side by side."""
+    return say_count("{count} replica", "{count} replicas", option.replicas, count=numbers.whole(option.replicas, language()))

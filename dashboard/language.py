@@ -1,0 +1,35 @@
+"""The language of this browser session, and messages in it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from texts.translations import LANGUAGES, Language, tr, trn
+
+_KEY = "language"
+
+
+def language() -> Language:
+    """The session's language: chosen, or that of the browser where we have it, else English."""
+    chosen: Language | None = st.session_state.get(_KEY)
+    if chosen is not None:
+        return chosen
+    own: Language = next((known for known in LANGUAGES if (st.context.locale or "").lower().startswith(known)), "en")
+    set_language(own)
+    return own
+
+
+def set_language(chosen: str) -> None:
+    """Use `chosen` from now on; an unknown language is left aside."""
+    if chosen in LANGUAGES:
+        st.session_state[_KEY] = chosen
+
+
+def say(message: str, /, **fields: str) -> str:
+    """`message` in the session's language with `fields`, formatted already, put in."""
+    return tr(message, language(), **fields)
+
+
+def say_count(singular: str, plural: str, number: int, /, **fields: str) -> str:
+    """The one of two messages that goes with `number`, in the session's language."""
+    return trn(singular, plural, number, language(), **fields)

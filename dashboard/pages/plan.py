@@ -1,0 +1,110 @@
+"""The page Plan: a question at the left, its whole answer at the right."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import figures, session
+from dashboard.address import keep_address
+from dashboard.draft import request_of
+from dashboard.engine import answered
+from dashboard.language import language, say
+from dashboard.question import question
+from dashboard.sections.details import bill_button, details
+from dashboard.sections.headline import answer_sentence, cards
+from dashboard.sections.nothing import nothing_fits
+from dashboard.sections.why import why
+from dashboard.tables import csv_button, file_name, table_of
+from dashboard.wording import plain
+from facts.errors import Fault, RackwrightError
+from planner.answer import Plan
+from planner.tables import RECOMMENDATION_COLUMNS
+from texts import numbers
+from texts.sentences import sentence
+
+
+def page() -> None:
+    """Solve the draft, draw the form with what is wrong in it, then the answer."""
+    plan, faults = _solved()
+    question({fault.field: fault for fault in faults})
+    if plan is None:
+        st.title(say("Plan"), anchor=False)
+        _notices()
+        for fault in faults:
+            st.error(plain(sentence(fault, language())))
+        st.button(say("Start again from the example"), on_click=session.restart)
+        return
+    st.title(plain(figures.task(plan)), anchor=False)
+    _notices()
+    _changes(plan)
+    if plan.recommendations:
+        _answer(plan)
+    else:
+        nothing_fits(plan)
+        keep_address(plan.request, plan)
+    _foot(plan)
+
+
+def _solved() -> tuple[Plan | None, tuple[Fault, ...]]:
+    """The plan of the draft, or what is wrong with the draft."""
+    try:
+        return answered(request_of(session.draft())), ()
+    except RackwrightError as error:
+        return None, error.faults
+
+
+def _answer(plan: Plan) -> None:
+    options = plan.recommendations
+    shown = next((option for option in options if option.rank == session.shown_rank()), options[0])
+    other = next((option for option in options if option.rank != shown.rank), None)
+    answer_sentence(plan, shown)
+    cards(shown, other)
+    with st.container(horizontal=True, gap="small"):
+        keep_address(plan.request, plan)
+        recommendations = table_of(RECOMMENDATION_COLUMNS, options)
+        name = file_name((plan.model_name, plan.request.workload.kind, plan.catalog_release), ".csv")
+        csv_button(say("Export options as CSV"), recommendations, name, "csv:recommendations")
+        bill_button(plan, shown)
+    why(plan, shown)
+    details(plan, shown)
+
+
+def _notices() -> None:
+    """What was not used of the link that opened this session."""
+    for fault in session.notices():
+        st.warning(plain(sentence(fault, language())))
+
+
+def _changes(plan: Plan) -> None:
+    """What changed since the link was made, when the catalog did."""
+    seen = session.snapshot()
+    if seen is None or seen.library_digest == plan.library_digest or not plan.recommendations:
+        return
+    first = plan.recommendations[0]
+    st.info(
+        plain(
+            say(
+                "This link was made with another release of the catalog. Then: {then_cost}, {then_power}. Now: {now_cost}, {now_power}.",
+                then_cost=numbers.money(seen.cost_usd, language()),
+                then_power=numbers.power(seen.facility_w, language()),
+                now_cost=numbers.money(first.cost.total_usd, language()),
+                now_power=figures.power(first),
+            )
+        )
+    )
+
+
+def _foot(plan: Plan) -> None:
+    st.caption(
+        plain(
+            say(
+                "Rackwright {version}. Hardware catalog of {release}, library {digest}.",
+                version=plan.version,
+                release=plan.catalog_release,
+                digest=plan.library_digest,
+            )
+        )
+    )
+
+
+page()

@@ -1,0 +1,85 @@
+"""The other options: a table in which the chosen row becomes the shown plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import figures, session
+from dashboard.language import language, say
+from dashboard.wording import REASONS, plain, resource_name, word
+from planner.answer import Plan, Recommendation
+from texts import numbers
+
+
+def alternatives(plan: Plan, shown: Recommendation) -> None:
+    """Pick an option by name, or by its row."""
+    options = plan.recommendations
+    labels = {option.rank: figures.option_label(option) for option in options}
+    key = "shown_option"
+    st.session_state[key] = shown.rank
+    st.selectbox(
+        say("Shown option"),
+        list(labels),
+        format_func=lambda rank: labels[rank],
+        key=key,
+        on_change=lambda: session.show_option(st.session_state[key]),
+        help=say("The whole page then shows this option; its rank is in the link."),
+    )
+    table = f"options:{plan.request.digest()}:{shown.rank}"
+    frame = _frame(options, shown)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="localized") for name in frame.select_dtypes("number").columns},
+        key=table,
+        on_select=lambda: _choose(table, options),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [options.index(shown)]}},
+        placeholder="–",
+        alt=say("Options, the best first; the row that is chosen is shown on the page."),
+    )
+    st.caption(plain(say("Best option of each accelerator and number format, the best of all first. Select a row to show that option.")))
+
+
+def _choose(table: str, options: Sequence[Recommendation]) -> None:
+    rows = st.session_state[table]["selection"]["rows"]
+    if rows:
+        session.show_option(options[rows[0]].rank)
+
+
+def _frame(options: Sequence[Recommendation], shown: Recommendation) -> pd.DataFrame:
+    tongue = language()
+    training = shown.performance.run_s is not None
+    return pd.DataFrame(
+        {
+            say("Option"): [figures.option_label(option) for option in options],
+            say("Cost over the period (USD)"): [round(option.cost.total_usd) for option in options],
+            say("Against option {rank}", rank=str(shown.rank)): [_difference(option, shown) for option in options],
+            say("Run time (days)") if training else say("Time per output token (ms)"): [
+                round((option.performance.run_s or 0) / 86_400, 1) if training else round((option.performance.tpot_s or 0) * 1e3, 1)
+                for option in options
+            ],
+            say("Throughput (tokens/s)"): [round(option.performance.tokens_per_s) for option in options],
+            say("Facility power"): [figures.power(option) for option in options],
+            say("Format"): [option.strategy.precision.upper() for option in options],
+            say("Parallelism"): [figures.parallelism(option) for option in options],
+            say("Bought or rented"): [say("rented") if option.cost.acquisition == "rent" else say("bought") for option in options],
+            say("Limited by"): [resource_name(option.bottleneck.resource) for option in options],
+            say("Memory used"): [numbers.percent(option.memory.used_bytes / option.memory.capacity_bytes, tongue) for option in options],
+            say("Why not first"): [word(REASONS, option.why_not_first) if option.why_not_first else "–" for option in options],
+        }
+    )
+
+
+def _difference(option: Recommendation, shown: Recommendation) -> str:
+    difference = option.cost.total_usd - shown.cost.total_usd
+    if option.rank == shown.rank:
+        return say("shown")
+    return say(
+        "{money}, {share}",
+        money=numbers.money(difference, language(), signed=True),
+        share=numbers.percent(difference / shown.cost.total_usd, language(), signed=True),
+    )

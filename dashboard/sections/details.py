@@ -1,0 +1,70 @@
+"""What stands behind the answer, one tab each; only the open one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard.charts.figure import show_figure
+from dashboard.charts.memory import memory_figure
+from dashboard.language import language, say
+from dashboard.sections.alternatives import alternatives
+from dashboard.sections.assumptions import assumption_list
+from dashboard.sections.search import search_account
+from dashboard.tables import csv_button, file_name, show_table, table_of
+from dashboard.wording import plain
+from planner.answer import Plan, Recommendation
+from planner.tables import BILL_COLUMNS
+from texts import numbers
+
+
+def details(plan: Plan, shown: Recommendation) -> None:
+    """Alternatives, memory, bill, assumptions, sources and the account of the search."""
+    builders: dict[str, Callable[[Plan, Recommendation], None]] = {
+        say("Alternatives"): alternatives,
+        say("Memory"): _memory,
+        say("Bill of materials"): _bill,
+        say("Assumptions"): lambda plan, shown: assumption_list(plan),
+        say("Sources"): lambda plan, shown: _sources(plan),
+        say("Search"): lambda plan, shown: search_account(plan),
+    }
+    st.header(say("Details"), anchor=False)
+    for tab, build in zip(st.tabs(list(builders), key="details", on_change="rerun"), builders.values(), strict=True):
+        if tab.open:
+            with tab:
+                build(plan, shown)
+
+
+def _memory(plan: Plan, shown: Recommendation) -> None:
+    show_figure(memory_figure(shown), file_name((plan.model_name, "memory"), ".csv"))
+
+
+def _bill(plan: Plan, shown: Recommendation) -> None:
+    total = numbers.money(shown.cost.capital_usd, language())
+    if shown.cost.acquisition == "rent":
+        st.markdown(plain(say("This option is rented: the bill lists what is used, not what is bought.")))
+    elif shown.cost.at_least:
+        st.markdown(plain(say("Purchase price: at least {total}; parts without a price need a quote.", total=total)))
+    else:
+        st.markdown(plain(say("Purchase price: {total}.", total=total)))
+    show_table(table_of(BILL_COLUMNS, shown.bill), say("Bill of materials of the shown option."))
+
+
+def bill_button(plan: Plan, shown: Recommendation) -> None:
+    """The bill of the shown option as a file."""
+    name = file_name((plan.model_name, "bill", plan.catalog_release), ".csv")
+    csv_button(say("Export bill as CSV"), table_of(BILL_COLUMNS, shown.bill), name, "csv:bill")
+
+
+def _sources(plan: Plan) -> None:
+    for entry, sources in plan.sources.items():
+        st.markdown(f"**{plain(entry)}**\n" + "\n".join(f"- {_linked(source)}" for source in sources))
+
+
+def _linked(source: str) -> str:
+    """A source as a link where it is an address alone."""
+    address = source if source.startswith(("https://", "http://")) else f"https://{source}"
+    host = address.split("/")[2]
+    spaced = any(letter.isspace() or letter in "()<>[]" for letter in source)
+    return plain(source) if spaced or "." not in host else f"[{plain(source)}]({address})"

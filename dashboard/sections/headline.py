@@ -1,0 +1,90 @@
+"""The answer in one sentence and at most five figures, each beside the same figure of a named other option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import figures
+from dashboard.language import language, say
+from dashboard.wording import plain, resource_name, word
+from planner.answer import Plan, Recommendation
+from texts import numbers
+from texts.translations import mark
+from texts.words import LIMITS
+
+
+def answer_sentence(plan: Plan, shown: Recommendation) -> None:
+    """What to get, what limits it, what it costs and draws."""
+    st.markdown(answer_text(plan, shown, plain), text_alignment="left")
+
+
+def answer_text(plan: Plan, shown: Recommendation, safe: Callable[[str], str]) -> str:
+    """The answer as Markdown; `safe` escapes the fields."""
+    fields = {
+        "configuration": figures.configuration(shown),
+        "precision": shown.strategy.precision.upper(),
+        "resource": resource_name(shown.bottleneck.resource),
+        "cost": figures.cost(shown.cost),
+        "power": figures.power(shown),
+        "time": figures.latency(shown),
+    }
+    training = plan.request.workload.kind == "training"
+    rented = shown.cost.acquisition == "rent"
+    if training and rented:
+        message = mark("**Rent {configuration}** and train in {precision} for {time}, limited by {resource}: **{cost}**, {power}.")
+    elif training:
+        message = mark("**Buy {configuration}** and train in {precision} for {time}, limited by {resource}: **{cost}**, {power}.")
+    elif rented:
+        message = mark("**Rent {configuration}** and serve in {precision} at {time} per token, limited by {resource}: **{cost}**, {power}.")
+    else:
+        message = mark("**Buy {configuration}** and serve in {precision} at {time} per token, limited by {resource}: **{cost}**, {power}.")
+    return say(message, **{name: safe(text) for name, text in fields.items()})
+
+
+def cards(shown: Recommendation, other: Recommendation | None) -> None:
+    """Cost, power, throughput, latency or run time, headroom."""
+    speed = shown.performance
+    with st.grid(min_column_width=150, gap="small"):
+        _card(
+            say("Cost over {period}", period=numbers.period(shown.cost.period_days, language())),
+            figures.money(shown.cost),
+            _against(shown, other, lambda option: option.cost.total_usd),
+        )
+        _card(
+            say("Facility power"),
+            figures.power(shown),
+            _against(shown, other, lambda option: option.power.facility_w),
+        )
+        _card(
+            say("Tokens/s"),
+            numbers.count(speed.tokens_per_s, language()),
+            _against(shown, other, lambda option: option.performance.tokens_per_s),
+        )
+        if speed.run_s is not None:
+            _card(say("Run time"), figures.latency(shown), _against(shown, other, lambda option: option.performance.run_s))
+        else:
+            _card(say("Time per token"), figures.latency(shown), _against(shown, other, lambda option: option.performance.tpot_s))
+        if shown.headroom:
+            limit, share = min(shown.headroom.items(), key=lambda item: item[1])
+            _card(say("Headroom"), numbers.percent(share, language()), say("to the limit on {limit}", limit=word(LIMITS, limit)))
+
+
+def _card(label: str, value: str, note: str) -> None:
+    with st.container(border=True, gap="xxsmall", height="stretch"):
+        st.metric(label, plain(value))
+        st.caption(plain(note))
+
+
+def _against(shown: Recommendation, other: Recommendation | None, figure: Callable[[Recommendation], float | None]) -> str:
+    """The difference in words, never by colour alone: "12% less than option 2"."""
+    if other is None:
+        return ""
+    mine, theirs = figure(shown), figure(other)
+    if not mine or not theirs:
+        return ""
+    fields = {"share": numbers.percent(abs(mine / theirs - 1), language()), "rank": str(other.rank)}
+    if abs(mine / theirs - 1) < 0.005:
+        return say("as option {rank}", rank=fields["rank"])
+    return say("{share} less than option {rank}", **fields) if mine < theirs else say("{share} more than option {rank}", **fields)

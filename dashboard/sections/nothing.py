@@ -1,0 +1,59 @@
+"""Nothing fits: which limit fails, by how much, and the smallest change that would let something in, one press away."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.fields import FIELDS
+from dashboard.language import language, say
+from dashboard.sections.search import search_account
+from dashboard.wording import plain, word
+from planner.answer import NearestMiss, Plan
+from texts import numbers
+from texts.words import LIMITS
+
+BUTTONS = 3
+
+
+def nothing_fits(plan: Plan) -> None:
+    """The answer when no configuration keeps every limit."""
+    misses = _distinct([miss for miss in plan.search.nearest if miss.change])
+    if not misses:
+        st.warning(plain(say("**Nothing fits.** No single change of a limit would help; the list below says why each accelerator is out.")))
+    else:
+        nearest = misses[0]
+        st.warning(
+            say(
+                "**Nothing fits.** The nearest is {accelerator}: it misses the limit on {limit} by {share}.",
+                accelerator=plain(nearest.accelerator_id),
+                limit=word(LIMITS, nearest.reason),
+                share=plain(numbers.percent(nearest.over_by, language())),
+            ),
+        )
+        with st.container(horizontal=True):
+            for miss in misses[:BUTTONS]:
+                st.button(
+                    plain(_change_text(miss)),
+                    key=f"apply:{sorted(miss.change.items())}",
+                    type="primary" if miss is nearest else "secondary",
+                    on_click=session.change,
+                    args=(miss.change,),
+                )
+    st.header(say("What was tried"), anchor=False)
+    search_account(plan)
+
+
+def _distinct(misses: list[NearestMiss]) -> list[NearestMiss]:
+    """The first miss of each changed field."""
+    return list({tuple(miss.change): miss for miss in reversed(misses)}.values())[::-1]
+
+
+def _change_text(miss: NearestMiss) -> str:
+    """What the button does: "Set time per output token to 120"."""
+    changes = []
+    for path, value in miss.change.items():
+        row = FIELDS[path]
+        shown = numbers.number(value / row.scale, language()) if isinstance(value, int | float) else str(value)
+        changes.append(say("Set “{field}” to {value}", field=say(row.label), value=shown))
+    return " · ".join(changes)

@@ -1,0 +1,95 @@
+"""What one browser session holds: the draft of the question, the shown option, the notices of the link it came by.
+
+Widgets are views of the draft: they are seeded from it whenever they appear and write to it when they change. So values
+survive a page switch and a closed section, and a link, a preset or "apply" replaces the question in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard.draft import Draft, draft_of, example_draft
+from dashboard.language import set_language
+from facts.errors import Fault, RackwrightError
+from planner.links import Snapshot, decode_link
+from planner.request import PlanRequest
+
+FIELD_KEY = "field:"
+VIEW_KEYS = ("lang", "show")  # of a link: how the page is seen, not what is asked
+
+
+def start(query: Mapping[str, str]) -> None:
+    """Read the link once; what cannot be used of it is kept as notices and the example stands in."""
+    if "draft" in st.session_state:
+        return
+    st.session_state["draft"] = example_draft()
+    st.session_state["notices"] = ()
+    st.session_state["snapshot"] = None
+    st.session_state["shown_rank"] = _rank(query.get("show", ""))
+    set_language(query.get("lang", ""))
+    asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
+    if not asked:
+        return
+    try:
+        link = decode_link(asked)
+    except RackwrightError as error:
+        st.session_state["notices"] = error.faults
+        return
+    st.session_state["draft"] = draft_of(link.request, draft())
+    st.session_state["notices"] = link.notices
+    st.session_state["snapshot"] = link.snapshot
+
+
+def restart() -> None:
+    """Drop the question and what came with its link; the example stands again."""
+    st.session_state["notices"] = ()
+    st.session_state["snapshot"] = None
+    change(example_draft())
+
+
+def draft() -> Draft:
+    """The question as it stands."""
+    held: Draft = st.session_state["draft"]
+    return held
+
+
+def notices() -> tuple[Fault, ...]:
+    """What was not used of the link that opened this session."""
+    held: tuple[Fault, ...] = st.session_state["notices"]
+    return held
+
+
+def snapshot() -> Snapshot | None:
+    """What the maker of the link saw."""
+    held: Snapshot | None = st.session_state["snapshot"]
+    return held
+
+
+def ask(request: PlanRequest) -> None:
+    """Replace the question (from a callback, before any widget is drawn)."""
+    change(draft_of(request, draft()))
+
+
+def change(changes: Mapping[str, object]) -> None:
+    """Set fields of the draft and make their widgets show it."""
+    draft().update(changes)  # type: ignore[arg-type]
+    for key in [key for key in st.session_state if str(key).startswith(FIELD_KEY)]:
+        del st.session_state[key]
+    show_option(1)
+
+
+def shown_rank() -> int:
+    """Rank of the recommendation that the page shows."""
+    rank: int = st.session_state["shown_rank"]
+    return rank
+
+
+def show_option(rank: int) -> None:
+    """Show the recommendation of `rank` from now on."""
+    st.session_state["shown_rank"] = rank
+
+
+def _rank(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 and int(text) > 0 else 1

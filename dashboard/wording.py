@@ -1,0 +1,103 @@
+"""Words for codes of the engine (parts, operations, limits), and text made safe for Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from dashboard.charts.colours import Meaning
+from dashboard.language import say
+from texts.translations import mark
+from texts.words import RESOURCES
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|$~<>:&])")
+
+MEANING_NAMES: dict[Meaning, str] = {
+    "compute": mark("Compute"),
+    "memory": mark("Memory"),
+    "network": mark("Network"),
+    "storage": mark("Storage"),
+    "host": mark("Hosts"),
+    "facility": mark("Facility"),
+}
+
+# code of a part of cost or power: its name, what it means, whether it is bought once
+PARTS: dict[str, tuple[str, Meaning, bool]] = {
+    "accelerators": (mark("Accelerators"), "compute", True),
+    "hosts": (mark("Hosts"), "host", True),
+    "network": (mark("Network"), "network", True),
+    "storage": (mark("Storage"), "storage", True),
+    "infrastructure": (mark("Site"), "facility", True),
+    "rental": (mark("Cloud rental"), "compute", False),
+    "maintenance": (mark("Maintenance"), "host", False),
+    "energy": (mark("Energy"), "facility", False),
+    "cooling": (mark("Cooling and losses"), "facility", False),
+}
+
+OPERATIONS: dict[str, str] = {
+    "linear": mark("Matrix products"),
+    "experts": mark("Experts"),
+    "attention": mark("Attention"),
+    "state": mark("State-space layers"),
+    "head": mark("Output head"),
+    "all_reduce": mark("All-reduce (tensor parallel)"),
+    "all_to_all": mark("All-to-all (experts)"),
+    "launch": mark("Kernel launches"),
+    "engine": mark("Serving software"),
+}
+
+RESOURCE_MEANINGS: dict[str, Meaning] = {
+    "compute": "compute",
+    "memory": "memory",
+    "network": "network",
+    "storage": "storage",
+    "host": "host",
+    "overhead": "facility",
+}
+
+MEMORY_PARTS: dict[str, str] = {
+    "weights": mark("Weights"),
+    "gradients": mark("Gradients"),
+    "optimizer": mark("Optimizer states"),
+    "activations": mark("Activations"),
+    "kv_cache": mark("KV cache"),
+    "state": mark("Recurrent state"),
+    "logits": mark("Logits"),
+    "buffers": mark("Communication buffers"),
+    "framework": mark("Driver and framework"),
+    "reserve": mark("Kept free"),
+    "free": mark("Free"),
+}
+
+REASONS: dict[str, str] = {
+    "dearer": mark("costs more"),
+    "slower": mark("is slower"),
+    "more_power": mark("draws more power"),
+    "more_carbon": mark("emits more carbon"),
+    "unpriced": mark("has no full price"),
+}
+
+
+def word(table: Mapping[str, str], code: str) -> str:
+    """The name of `code` in the reader's language; a code without a name stands for itself, readable."""
+    return say(table[code]) if code in table else code.replace("_", " ")
+
+
+def part_name(code: str) -> str:
+    """The name of a part of cost or power."""
+    return say(PARTS[code][0]) if code in PARTS else code.replace("_", " ")
+
+
+def part_meaning(code: str) -> Meaning:
+    """What a part of cost or power is coloured as."""
+    return PARTS[code][1] if code in PARTS else "facility"
+
+
+def resource_name(code: str) -> str:
+    """The name of a resource that limits, as it stands in a sentence."""
+    return word(RESOURCES, code)
+
+
+def plain(text: str) -> str:
+    """`text` with nothing in it that Markdown would act on: names may come from anyone's catalog file."""
+    return _MARKDOWN.sub(r"\\\1", text)

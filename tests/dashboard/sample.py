@@ -1,0 +1,155 @@
+"""A small hand-made plan for tests of what is drawn. Its figures are invented; nothing of it ships."""
+
+from __future__ import annotations
+
+from planner.answer import (
+    BillLine,
+    Bottleneck,
+    Cost,
+    FrontierPoint,
+    MemoryUse,
+    NearestMiss,
+    Performance,
+    Plan,
+    Power,
+    Recommendation,
+    SearchCounts,
+    Strategy,
+)
+from planner.explain.assumptions import assumptions
+from planner.request import PlanRequest
+
+SERVING = PlanRequest.parse({"model": "example-70b", "workload": {"kind": "serving"}})
+TRAINING = PlanRequest.parse({"model": "example-70b", "workload": {"kind": "training"}})
+
+
+def recommendation(rank: int = 1, devices: int = 8, total_usd: float = 400_000.0, *, training: bool = False) -> Recommendation:
+    """One option whose parts add up to `total_usd`."""
+    parts = {"accelerators": 0.6, "servers": 0.15, "network": 0.1, "energy": 0.1, "maintenance": 0.05}
+    it_parts_w = {"accelerators": 700.0 * devices, "hosts": 150.0 * devices, "network": 30.0 * devices}
+    it_w = sum(it_parts_w.values())
+    serving = Performance(
+        tokens_per_s=2110.0,
+        tokens_per_s_per_device=2110.0 / devices,
+        ttft_s=0.31,
+        tpot_s=0.024,
+        end_to_end_s=5.4,
+        capacity_requests_per_s=17.0,
+        basis="roofline",
+    )
+    run = Performance(tokens_per_s=3.1e6, tokens_per_s_per_device=3.1e6 / devices, step_s=2.7, mfu=0.41, run_s=3.7e6, basis="roofline")
+    return Recommendation(
+        rank=rank,
+        accelerator_id="example-accelerator",
+        accelerator_name="=Example <b>X</b>",
+        vendor="Example",
+        devices=devices,
+        server_id="example-server",
+        server_name="Example server",
+        servers=devices // 8,
+        replicas=1,
+        strategy=Strategy(tp=8, dp=devices // 8, precision="fp8", kv_precision="fp8", batch=64.0),
+        performance=run if training else serving,
+        memory=MemoryUse(
+            parts={"weights": 9e9, "kv_cache": 40e9, "activations": 3e9, "framework": 2e9},
+            used_bytes=54e9,
+            capacity_bytes=80e9,
+            reserve_bytes=6.4e9,
+        ),
+        cost=Cost(
+            acquisition="buy",
+            period_days=1461.0,
+            parts={name: share * total_usd for name, share in parts.items()},
+            total_usd=total_usd,
+            capital_usd=total_usd * 0.85,
+            usd_per_device_hour=1.43,
+            usd_per_million_tokens=1.5,
+            at_least=False,
+            price_date="2026-05-01",
+        ),
+        power=Power(
+            it_parts_w=it_parts_w,
+            it_w=it_w,
+            rated_facility_w=it_w * 1.8,
+            cooling_w=it_w * 0.54,
+            facility_w=it_w * 1.54,
+            energy_kwh=3.1e5,
+            carbon_kgco2e=1.2e5,
+        ),
+        bottleneck=Bottleneck(
+            resource="memory",
+            operation="linear",
+            share=0.6,
+            time_parts_s={"linear": 0.012, "attention": 0.006, "all_reduce": 0.004, "launch": 0.002},
+            resources_s={"compute": 0.004, "memory": 0.014, "network": 0.004, "overhead": 0.002},
+        ),
+        headroom={"rate": 0.1, "ttft": 0.845, "tpot": 0.76, "memory": 0.2},
+        bill=(
+            BillLine(
+                part="server",
+                catalog_id="example-server",
+                quantity=devices / 8,
+                unit_power_w=10_200.0,
+                unit_low_usd=250_000.0,
+                unit_typical_usd=300_000.0,
+                unit_high_usd=350_000.0,
+                price_date="2026-05-01",
+                price_basis="street",
+                source="@source",
+                subtotal_usd=300_000.0 * devices / 8,
+            ),
+            BillLine(
+                part="switch",
+                catalog_id="example-switch",
+                quantity=2.0,
+                unit_power_w=None,
+                unit_low_usd=None,
+                unit_typical_usd=None,
+                unit_high_usd=None,
+                price_date="",
+                price_basis="quote needed",
+                source="",
+                subtotal_usd=None,
+            ),
+        ),
+        why_not_first="" if rank == 1 else "dearer",
+    )
+
+
+def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:
+    """An answer with `options` recommendations, each dearer than the one before; none: nothing fits."""
+    training = request.workload.kind == "training"
+    recommendations = tuple(recommendation(rank, 8 * rank, 400_000.0 * rank, training=training) for rank in range(1, options + 1))
+    miss = NearestMiss(accelerator_id="example-accelerator", reason="ttft", over_by=0.4, change={"workload.ttft_s": 2.8})
+    return Plan(
+        request=request,
+        model_name="Example 70B",
+        library_digest="0123456789abcdef",
+        catalog_release="2026-11",
+        version="0",
+        search=SearchCounts(
+            evaluated=1000,
+            pruned=100,
+            feasible=300 if options else 0,
+            rejected={"memory": 400, "ttft": 200},
+            accelerators=12,
+            nearest=() if options else (miss,),
+        ),
+        recommendations=recommendations,
+        frontier=tuple(
+            FrontierPoint(
+                accelerator_id=option.accelerator_id,
+                devices=option.devices,
+                precision=option.strategy.precision,
+                cost_usd=option.cost.total_usd,
+                facility_w=option.power.facility_w,
+                tokens_per_s=option.performance.tokens_per_s,
+                time_s=5.4 / option.rank,
+                carbon_kgco2e=option.power.carbon_kgco2e,
+                pareto=option.rank < 3,
+            )
+            for option in recommendations
+        ),
+        assumptions=assumptions(request),
+        sources={"example-accelerator": ("Example data sheet",)},
+    )
