@@ -17,6 +17,7 @@ from planner.explain.misses import nearest_miss
 from planner.ground import ground
 from planner.library import Library, default_library
 from planner.outcomes import Account, Outcomes, objective_key, pareto
+from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import known
 from planner.request import PlanRequest, Serving
 from planner.search.columns import PRECISIONS
@@ -41,7 +42,7 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
     considered, left_out = admitted(request.limits, library.hardware)
     stands = ground(request, about, library.hardware, considered)
     stage = (
-        ServingStage.on(stands, library.serving_efficiency.on(stands.platforms))
+        ServingStage.on(stands, ServingEfficiency.roofline(stands.platforms))
         if isinstance(request.workload, Serving)
         else TrainingStage.on(stands, library.efficiency.on(stands.platforms))
     )
