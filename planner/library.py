@@ -25,7 +25,7 @@ class Library:
 
 def load_library(hardware_overlays: Sequence[Path | bytes] = ()) -> Library:
     """The packaged catalogs with the asker's own entries on top. Raises `RackwrightError` for a faulty overlay."""
-    hardware = load_hardware(hardware_overlays)
+    hardware = load_hardware(tuple(hardware_overlays))
     models = load_models()
     efficiency = load_efficiency()
     parts = (hardware.digest, models.digest, efficiency.digest)
