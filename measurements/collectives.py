@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from facts.yaml_files import parse_yaml
 
 Mode = Literal["normal", "low_latency"]
+Tier = Literal["host_bus", "scale_up", "scale_out"]
 Fraction = Annotated[float, Field(gt=0, le=1.5)]
 Microseconds = Annotated[float, Field(ge=0)]
 _MICRO = 1e-6
@@ -34,6 +35,7 @@ class Fitted(BaseModel):
 
     measured_on: tuple[str, ...]  # catalog ids of links or fabrics with measured rows
     lent_to: tuple[str, ...] = ()  # ids without measurements that use these parameters
+    borrowed: Mapping[str, str] = {}  # parameter that the rows do not decide -> "name of another set/its parameter"
     rows: int = 0
     median_error: float | None = None
     p90_error: float | None = None
@@ -45,6 +47,8 @@ class CollectiveLink(Fitted):
     """Library collectives on one kind of link (see `planner.performance.collectives.Link`)."""
 
     id: str
+    tier: Tier
+    default: bool = False  # of links of this tier that are not known
     fraction: Fraction
     launch_us: Microseconds
     step_us: Microseconds
@@ -52,6 +56,11 @@ class CollectiveLink(Fitted):
     contention: float = 0.0
     switch_ranks: float = float("inf")
     switch_gain: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return self.id
 
     @property
     def seconds(self) -> tuple[float, float, float]:
@@ -69,6 +78,11 @@ class EngineAllReduce(Fitted):
     limit_bytes: float
     limit_ranks: float
 
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return f"{self.engine} {self.measured_on[0]}"
+
 
 class ExpertKernel(Fitted):
     """Dispatch and combine of experts: a link inside the domain and one across, without pipeline fill."""
@@ -81,6 +95,11 @@ class ExpertKernel(Fitted):
     across_launch_us: Microseconds
     across_step_us: Microseconds
 
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+        return f"{self.mode} {self.measured_on[0]}"
+
 
 class CollectiveFits(BaseModel):
     """The whole of `collectives.yaml`."""
@@ -91,9 +110,10 @@ class CollectiveFits(BaseModel):
     engines: tuple[EngineAllReduce, ...]
     experts: tuple[ExpertKernel, ...]
 
-    def link(self, link_id: str, otherwise: str) -> CollectiveLink:
-        """Parameters of a link or fabric of the catalog, or of the kind `otherwise` if none are known."""
-        return next((row for row in self.links if link_id in row.measured_on + row.lent_to), None) or self._kind(otherwise)
+    def link(self, link_id: str, tier: Tier) -> CollectiveLink:
+        """Parameters of a link or fabric of the catalog, or the tier's default if it has none."""
+        known = (row for row in self.links if link_id in row.measured_on + row.lent_to)
+        return next(known, None) or next(row for row in self.links if row.tier == tier and row.default)
 
     def engine(self, name: str, link_id: str) -> EngineAllReduce | None:
         """All-reduce kernel of a serving engine on a link, if it has one."""
@@ -103,9 +123,6 @@ class CollectiveFits(BaseModel):
         """Dispatch kernel on a link; the first of its mode where the link has no measurement."""
         rows = [row for row in self.experts if row.mode == mode]
         return next((row for row in rows if link_id in row.measured_on + row.lent_to), rows[0])
-
-    def _kind(self, id_: str) -> CollectiveLink:
-        return next(row for row in self.links if row.id == id_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ HEADER = """\
 # Collective operations by kind of link: few physical parameters each, fitted to collectives.csv and
 # collectives_experts.csv by scripts/fit_collectives.py, which writes this file. Line rates are the catalog's.
 #   measured_on, lent_to   catalog ids of the links with measured rows, and of links without that use the same parameters
+#   default       the set of links of its tier that are not known; borrowed: parameters taken from another set
 #   rows, median_error, p90_error   rows and their relative errors when predicted by a fit that did not see their group
 #   fraction      share of the line rate that very large messages reach
 #   launch_us     fixed cost of one call; step_us latency of one dependent step; fill_us time constant of filling the pipeline
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{'parameter set':32}{'rows':>6}{'fitted: median':>16}{'p90':>8}{'held out: median':>18}{'p90':>8}")
     for error in errors:
         print(line(error.name, [error]))
-    for tier in ("pcie", "scale_up", "scale_out"):
+    for tier in ("host_bus", "scale_up", "scale_out"):
         print(line(f"all of {tier}", [error for error in errors if error.tier == tier]))
     if "--write" in arguments:
         Path(str(collectives_file())).write_text(HEADER + "".join(as_yaml(fits)), encoding="utf-8")
@@ -55,12 +56,16 @@ def as_yaml(fits: CollectiveFits) -> Iterable[str]:
 
 def flow(row: Fitted) -> str:
     values = row.model_dump(mode="json", exclude_defaults=True)
-    first = [key for key in ("id", "engine", "mode", "measured_on", "lent_to") if key in values]
+    first = [key for key in ("id", "tier", "default", "engine", "mode", "measured_on", "lent_to") if key in values]
     ordered = first + [key for key in values if key not in first and key != "note"] + [key for key in values if key == "note"]
     return "{" + ", ".join(f"{key}: {text(values[key])}" for key in ordered) + "}"
 
 
 def text(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
     return f"{value:.10g}" if isinstance(value, float) else str(value)

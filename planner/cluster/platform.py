@@ -68,7 +68,7 @@ def platforms(
     )
     fabrics = fabric_ids or [(server.fabric_id if server else None) or "" for server in servers]
     up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
-    out = _library_link(scale_out_rate, [fits.link(id_, otherwise="rdma") for id_ in fabrics], np.float64(1), np.float64(0))
+    out = _library_link(scale_out_rate, [fits.link(id_, "scale_out") for id_ in fabrics], np.float64(1), np.float64(0))
     return Platforms(
         accelerator_id=tuple(accelerator_ids),
         server_id=tuple(server.id if server else "" for server in servers),
@@ -126,7 +126,7 @@ def _scale_out_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server
 
 
 def _inside(fits: CollectiveFits, chip: Accelerator) -> CollectiveLink:
-    return fits.link(chip.scale_up_link_id or "", otherwise="pcie4" if chip.scale_up_domain == 1 else "nvlink5-nvl72")
+    return fits.link(chip.scale_up_link_id or "", "host_bus" if chip.scale_up_domain == 1 else "scale_up")
 
 
 def _topology(hardware: Hardware, chips: Sequence[Accelerator]) -> tuple[FloatColumn, FloatColumn]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from measurements.collectives import (
     EngineAllReduce,
     ExpertKernel,
     MeasuredCollectives,
+    Tier,
     measured_collectives,
     measured_expert_exchanges,
 )
@@ -27,12 +28,10 @@ from planner.cluster.platform import Platforms, expert_network, platforms
 from planner.performance.collectives import Network, all_gather_s, all_reduce_s, all_to_all_s, expert_exchange_s
 from planner.search.columns import FloatColumn
 
-Tier = Literal["pcie", "scale_up", "scale_out"]
 Rows = NDArray[np.intp]
 Fit: TypeAlias = CollectiveLink | EngineAllReduce | ExpertKernel
 
 _LIBRARIES = ("nccl", "rccl")
-_ENGINES_WITH_PAIRS = ("vllm", "sglang")
 _LEAST_ROWS = 8  # with fewer rows only the fraction is fitted
 _LIMITS_BYTES = tuple(2**exponent for exponent in range(18, 25))
 _SIGNIFICANT = 4
@@ -55,12 +54,12 @@ def fit_collectives(hardware: Hardware, fits: CollectiveFits) -> tuple[Collectiv
     rows: list[Fit] = [*inside, *fits.engines, *fits.experts, *across]  # the fabric borrows from all the others
     for row in rows:
         measured = measured_expert_exchanges() if isinstance(row, ExpertKernel) else measured_collectives()
-        chosen = _rows_of(row, measured)
+        chosen = _rows_of(row, measured, fits.engines)
         if chosen.size:
             parameters = _least_squares(row, hardware, fits, measured, chosen)
             fits = _replaced(fits, row, parameters)
             error = _errors(row, hardware, fits, measured, chosen)
-            fits = _with_derived(_replaced(fits, row, parameters | _quality(error.held_out)))
+            fits = _with_borrowed(_replaced(fits, row, parameters | _quality(error.held_out)))
             errors.append(error)
     return fits, tuple(errors)
 
@@ -98,7 +97,7 @@ def _expert_s(hardware: Hardware, one: Platforms, mode: str, fits: CollectiveFit
     return all_to_all_s(tokens * size * k, n, g, expert_network(hardware, one, "low_latency", fits))
 
 
-def _rows_of(row: Fit, measured: MeasuredCollectives) -> Rows:
+def _rows_of(row: Fit, measured: MeasuredCollectives, engines: Sequence[EngineAllReduce]) -> Rows:
     """Measured rows that decide the parameters of `row`."""
     text, number = measured.text, measured.number
     crosses = number["ranks"] > number["ranks_in_domain"]
@@ -110,30 +109,34 @@ def _rows_of(row: Fit, measured: MeasuredCollectives) -> Rows:
     if _across(row):
         return np.flatnonzero(measured.used & crosses & np.isin(text["scale_out_link"], row.measured_on))
     library = np.isin(text["software"], _LIBRARIES)
-    if row.contention:  # on PCIe the engines call the library, but for pairs of two of them
-        library |= ~(np.isin(text["software"], _ENGINES_WITH_PAIRS) & (number["ranks"] == 2))
+    if row.tier == "host_bus":  # where an engine has no kernel of its own it calls the library
+        library = np.full(library.shape, fill_value=True)
+        for engine in engines:
+            library &= ~(
+                (text["software"] == engine.engine)
+                & np.isin(text["scale_up_link"], engine.measured_on)
+                & (number["ranks"] <= engine.limit_ranks)
+            )
     return np.flatnonzero(measured.used & ~crosses & on_link & library)
 
 
 def _across(row: Fit) -> bool:
-    return isinstance(row, CollectiveLink) and any(id_.startswith(("efa", "ib", "roce")) for id_ in row.measured_on + row.lent_to)
+    return isinstance(row, CollectiveLink) and row.tier == "scale_out"
 
 
-def _free(row: Fit, measured: MeasuredCollectives, rows: Rows) -> list[str]:
+def _free(row: Fit, rows: Rows) -> list[str]:
     """Names of the parameters that the rows can decide."""
     if rows.size < _LEAST_ROWS:
         return ["fraction"]
-    ranks = measured.number["ranks"][rows]
     if isinstance(row, EngineAllReduce):
-        return ["fraction", "launch_us", "barrier_us"]
-    if isinstance(row, ExpertKernel):
-        crosses = (ranks > measured.number["ranks_in_domain"][rows]).any()
-        return ["fraction", "launch_us", "step_us", *(("across_fraction", "across_launch_us", "across_step_us") if crosses else ())]
-    if _across(row):
-        return ["fraction", "launch_us", "fill_us"]  # one number of ranks cannot tell steps from the launch
-    names = ["fraction", "launch_us", "step_us", "fill_us"]
-    gain = ["switch_gain"] if (ranks >= row.switch_ranks).any() else []
-    return names + gain + (["contention"] if row.contention else [])
+        names = ["fraction", "launch_us", "barrier_us"]
+    elif isinstance(row, ExpertKernel):
+        names = ["fraction", "launch_us", "step_us", "across_fraction", "across_launch_us", "across_step_us"]
+    else:
+        names = ["fraction", "launch_us", "step_us", "fill_us"]
+        names += ["switch_gain"] if row.switch_ranks < np.inf else []
+        names += ["contention"] if row.contention else []
+    return [name for name in names if name not in row.borrowed]
 
 
 def _least_squares(row: Fit, hardware: Hardware, fits: CollectiveFits, measured: MeasuredCollectives, rows: Rows) -> dict[str, float]:
@@ -148,7 +151,7 @@ def _descend(
 ) -> tuple[float, dict[str, float]]:
     from scipy.optimize import least_squares  # noqa: PLC0415 heavy, and only calibration needs it
 
-    names = _free(row, measured, rows)
+    names = _free(row, rows)
     start = np.log([getattr(row, name) for name in names])
     target = np.log(measured.number["time_us"][rows] * 1e-6)
 
@@ -172,7 +175,9 @@ def _errors(row: Fit, hardware: Hardware, fits: CollectiveFits, measured: Measur
         parameters = _least_squares(row, hardware, fits, measured, rows[~out])
         held_out[out] = predicted_s(hardware, _replaced(fits, row, parameters), measured, rows[out])
     fitted = predicted_s(hardware, fits, measured, rows)
-    return FitErrors(_name(row), _tier(row), np.abs(fitted / actual - 1), np.abs(held_out / actual - 1))
+    return FitErrors(
+        row.name, row.tier if isinstance(row, CollectiveLink) else "scale_up", np.abs(fitted / actual - 1), np.abs(held_out / actual - 1)
+    )
 
 
 def _groups(row: Fit, measured: MeasuredCollectives, rows: Rows) -> NDArray[np.intp]:
@@ -194,47 +199,15 @@ def _replaced(fits: CollectiveFits, row: Fit, parameters: dict[str, float]) -> C
     """`fits` with new parameters in the place of `row`."""
 
     def swap(rows: Sequence[Fit]) -> tuple[Fit, ...]:
-        return tuple(old.model_copy(update=parameters) if _name(old) == _name(row) else old for old in rows)
+        return tuple(old.model_copy(update=parameters) if old.name == row.name else old for old in rows)
 
     return fits.model_copy(update={"links": swap(fits.links), "engines": swap(fits.engines), "experts": swap(fits.experts)})
 
 
-def _with_derived(fits: CollectiveFits) -> CollectiveFits:
-    """Parameters that no row decides, from the nearest relative that one does (see the notes of the rows)."""
-    links = {row.id: row for row in fits.links}
-    fabric = next(row for row in fits.experts if row.mode == "low_latency")
-    borrowed = {
-        "rdma": {
-            "fraction": links["efa"].fraction,
-            "fill_us": links["efa"].fill_us,
-            "launch_us": fabric.across_launch_us,
-            "step_us": fabric.across_step_us,
-        },
-        "efa": {"step_us": fabric.across_step_us},
-        "nvlink5-nvl72": {"switch_gain": links["nvlink5"].switch_gain},
-        "xgmi": _library(links["nvlink5-nvl72"], "launch_us", "step_us", "fill_us"),
-        "torus": _library(links["nvlink5-nvl72"], "fraction", "launch_us", "step_us", "fill_us"),
-    }
-    across = {name: getattr(fabric, name) for name in ("across_fraction", "across_launch_us", "across_step_us")}
-    normal = next(row for row in fits.experts if row.mode == "normal")
-    across_normal = {name: getattr(normal, name) for name in across}
-    experts = tuple(row.model_copy(update=across if row.mode == "low_latency" else across_normal) for row in fits.experts)
-    return fits.model_copy(
-        update={"links": tuple(row.model_copy(update=borrowed.get(row.id, {})) for row in fits.links), "experts": experts}
-    )
-
-
-def _library(row: CollectiveLink, *names: str) -> dict[str, float]:
-    return {name: getattr(row, name) for name in names}
-
-
-def _name(row: Fit) -> str:
-    if isinstance(row, CollectiveLink):
-        return row.id
-    return f"{row.engine if isinstance(row, EngineAllReduce) else row.mode} {'+'.join(row.measured_on)}"
-
-
-def _tier(row: Fit) -> Tier:
-    if isinstance(row, CollectiveLink):
-        return "scale_out" if _across(row) else "pcie" if row.contention else "scale_up"
-    return "scale_up"
+def _with_borrowed(fits: CollectiveFits) -> CollectiveFits:
+    """Parameters that no row decides, from the nearest relative that has one."""
+    known: dict[str, Fit] = {row.name: row for row in (*fits.links, *fits.engines, *fits.experts)}
+    for row in known.values():
+        sources = {parameter: source.split("/") for parameter, source in row.borrowed.items()}
+        fits = _replaced(fits, row, {parameter: getattr(known[name], theirs) for parameter, (name, theirs) in sources.items()})
+    return fits
