@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
@@ -14,14 +14,17 @@ from planner.request import Limits, Objective
 from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
-REASONS = ("", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power")
+REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power")
+
+
+Candidates = TypeVar("Candidates", TrainingColumns, ServingColumns)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(Generic[Candidates]):
     """Columns of equal length. `excess` is how far the first broken limit is passed, relative: 0.1 = 10 %."""
 
-    columns: TrainingColumns | ServingColumns
+    columns: Candidates
     devices: IntColumn  # paid for, whole servers when bought
     servers: IntColumn
     replicas: IntColumn
@@ -50,7 +53,7 @@ class Outcomes:
         return replace(self, columns=self.columns.take(rows), **taken)
 
     @classmethod
-    def none(cls, columns: TrainingColumns | ServingColumns) -> Self:
+    def none(cls, columns: Candidates) -> Self:
         """No rows, for candidates of the kind of `columns`."""
         whole, figure, truth = np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=np.bool_)
         return cls(
@@ -61,8 +64,7 @@ class Outcomes:
     def concatenate(cls, parts: list[Self]) -> Self:
         """All rows of `parts`, which hold candidates of one kind."""
         names = [column.name for column in fields(cls) if column.name != "columns"]
-        kind = type(parts[0].columns)
-        columns = kind.concatenate([part.columns for part in parts if isinstance(part.columns, kind)])
+        columns = type(parts[0].columns).concatenate([part.columns for part in parts])
         return cls(columns=columns, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -76,7 +78,7 @@ class Account:
     rejected: Counter[str] = field(default_factory=Counter)
     misses: dict[int, tuple[int, float]] = field(default_factory=dict)  # platform -> (index into REASONS, excess)
 
-    def record(self, outcomes: Outcomes) -> None:
+    def record(self, outcomes: Outcomes[Candidates]) -> None:
         """Count the rows of `outcomes`; the nearest miss fails the latest check by the least."""
         self.evaluated += len(outcomes)
         self.feasible += int(outcomes.feasible.sum())
@@ -94,6 +96,11 @@ class Account:
             best = self.misses.get(int(platform))
             if best is None or (best[0] != 0 and (miss[0], -miss[1]) > (best[0], -best[1])):
                 self.misses[int(platform)] = miss
+
+    def reject_platform(self, platform: int, reason: str) -> None:
+        """A platform without a single candidate."""
+        self.rejected[reason] += 1
+        self.misses[platform] = (REASONS.index(reason), np.inf)
 
 
 def first_broken(limits: Sequence[tuple[str, FloatColumn]]) -> tuple[IntColumn, FloatColumn]:
@@ -117,7 +124,7 @@ def limits_used(limits: Limits, devices: IntColumn, money: Charges) -> list[tupl
     return used
 
 
-def objective_key(outcomes: Outcomes, objective: Objective) -> FloatColumn:
+def objective_key(outcomes: Outcomes[Candidates], objective: Objective) -> FloatColumn:
     """The figure to rank by, smaller is better; infeasible rows are infinite, rows without a full price come last.
 
     With one workload given, tokens per dollar and per joule order candidates as cost and energy do.
@@ -136,7 +143,7 @@ def objective_key(outcomes: Outcomes, objective: Objective) -> FloatColumn:
     return np.where(outcomes.feasible, np.where(np.isnan(key), 1e36, key), np.inf)
 
 
-def best_and_frontier(outcomes: Outcomes, objective: Objective) -> Outcomes:
+def best_and_frontier(outcomes: Outcomes[Candidates], objective: Objective) -> Outcomes[Candidates]:
     """The feasible rows worth keeping: the best of each platform and precision, and the frontier of cost against time."""
     feasible = outcomes.take(outcomes.feasible)
     if not len(feasible):

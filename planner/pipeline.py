@@ -5,7 +5,9 @@ limits, ranking, design, explanation). Same request, same library, same version 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 import numpy as np
 
@@ -14,9 +16,9 @@ from planner.answer import FrontierPoint, NearestMiss, Plan, Recommendation, Sea
 from planner.economics.power import operational_kgco2e
 from planner.explain.assumptions import assumptions
 from planner.explain.misses import nearest_miss
-from planner.ground import ground
+from planner.ground import Ground, ground
 from planner.library import Library, default_library
-from planner.outcomes import Account, Outcomes, objective_key, pareto
+from planner.outcomes import Account, Candidates, Outcomes, objective_key, pareto
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import known
 from planner.request import PlanRequest, Serving
@@ -41,45 +43,68 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
     about = subject(request, library.models)
     considered, left_out = admitted(request.limits, library.hardware)
     stands = ground(request, about, library.hardware, considered)
-    stage = (
-        ServingStage.on(stands, ServingEfficiency.roofline(stands.platforms))
-        if isinstance(request.workload, Serving)
-        else TrainingStage.on(stands, library.efficiency.on(stands.platforms))
-    )
-
-    survivors, account = stage.search(progress or (lambda share: None))
-    chosen = survivors.take(_ranked(survivors, request)[:_MOST_RECOMMENDATIONS])
-    recommendations = stage.recommendations(chosen)
+    report = progress or (lambda share: None)
+    if isinstance(request.workload, Serving):
+        found = _found(ServingStage.on(stands, ServingEfficiency.roofline(stands.platforms)), request, report)
+    else:
+        found = _found(TrainingStage.on(stands, library.efficiency.on(stands.platforms)), request, report)
     return Plan(
         request=request,
         model_name=about.name,
         library_digest=library.digest,
         catalog_release=library.hardware.release,
         version=_version(),
-        search=_counts(account, stage, considered, left_out),
-        recommendations=recommendations,
-        frontier=_frontier(survivors, considered, request),
+        search=_counts(found.account, request, considered, left_out),
+        recommendations=found.recommendations,
+        frontier=found.frontier,
         assumptions=assumptions(request),
-        sources=_sources(recommendations, library),
+        sources=_sources(found.recommendations, library),
     )
 
 
-def _ranked(survivors: Outcomes, request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+class Stage(Protocol[Candidates]):
+    """What training and serving have in common: a search, and the parts of what it found."""
+
+    @property
+    def ground(self) -> Ground:
+        """What the candidates stand on."""
+
+    def search(self, progress: Progress) -> tuple[Outcomes[Candidates], Account]:
+        """Survivors worth showing, and the account of the search."""
+
+    def recommendations(self, chosen: Outcomes[Candidates]) -> tuple[Recommendation, ...]:
+        """One recommendation a row of `chosen`, with all its parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a stage found, as it goes into the plan."""
+
+    recommendations: tuple[Recommendation, ...]
+    frontier: tuple[FrontierPoint, ...]
+    account: Account
+
+
+def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -> Found:
+    survivors, account = stage.search(progress)
+    chosen = survivors.take(_ranked(survivors, request)[:_MOST_RECOMMENDATIONS])
+    frontier = _frontier(survivors, stage.ground.platforms.accelerator_id, request)
+    return Found(stage.recommendations(chosen), frontier, account)
+
+
+def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Rows by the objective: the best of each accelerator and precision. Ties go to fewer devices, then catalog order."""
     key = objective_key(survivors, request.objective)
     order = np.lexsort((survivors.columns.platform, survivors.devices, key))
     order = order[np.isfinite(key[order])]
     group = survivors.columns.platform.astype(np.int64) * len(PRECISIONS) + survivors.columns.precision
     _, first = np.unique(group[order], return_index=True)
-    return order[np.sort(first)]
+    ranked: np.ndarray[tuple[int], np.dtype[np.intp]] = order[np.sort(first)]
+    return ranked
 
 
-def _counts(account: Account, stage: ServingStage | TrainingStage, considered: tuple[str, ...], left_out: dict[str, str]) -> SearchCounts:
-    misses = [
-        nearest_miss(considered[row], reason, excess, stage.ground.request)
-        for row, (reason, excess) in sorted(account.misses.items())
-        if reason
-    ]
+def _counts(account: Account, request: PlanRequest, considered: tuple[str, ...], left_out: dict[str, str]) -> SearchCounts:
+    misses = [nearest_miss(considered[row], reason, excess, request) for row, (reason, excess) in sorted(account.misses.items()) if reason]
     unusable = [
         NearestMiss(accelerator_id=id_, reason=reason, over_by=0.0, change={})
         for id_, reason in left_out.items()
@@ -95,7 +120,7 @@ def _counts(account: Account, stage: ServingStage | TrainingStage, considered: t
     )
 
 
-def _frontier(survivors: Outcomes, considered: tuple[str, ...], request: PlanRequest) -> tuple[FrontierPoint, ...]:
+def _frontier(survivors: Outcomes[Candidates], considered: tuple[str, ...], request: PlanRequest) -> tuple[FrontierPoint, ...]:
     """The survivors as points, Pareto-optimal ones (cost against time) marked, cheapest first."""
     optimal = pareto(np.where(survivors.at_least, np.inf, survivors.cost_usd), survivors.time_s)
     order = np.lexsort((survivors.time_s, survivors.cost_usd, ~optimal))[:_MOST_FRONTIER_POINTS]

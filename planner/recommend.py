@@ -12,7 +12,7 @@ from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR, usd_per_million_tokens
 from planner.economics.power import operational_kgco2e
 from planner.ground import Ground
-from planner.outcomes import Outcomes
+from planner.outcomes import Candidates, Outcomes
 from planner.search.columns import FloatColumn
 
 
@@ -29,12 +29,12 @@ class Described:
     period_s: float
 
 
-def recommendations(ground: Ground, chosen: Outcomes, money: Charges, described: list[Described]) -> tuple[Recommendation, ...]:
+def recommendations(ground: Ground, chosen: Outcomes[Candidates], money: Charges, described: list[Described]) -> tuple[Recommendation, ...]:
     """One recommendation a row of `chosen`, in its order, which is the ranking."""
     return tuple(_recommendation(ground, chosen, money, row, what) for row, what in enumerate(described))
 
 
-def _recommendation(ground: Ground, chosen: Outcomes, money: Charges, row: int, what: Described) -> Recommendation:
+def _recommendation(ground: Ground, chosen: Outcomes[Candidates], money: Charges, row: int, what: Described) -> Recommendation:
     platform = int(chosen.columns.platform[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
     server = ground.hardware.servers.get(ground.platforms.server_id[platform])
@@ -68,7 +68,7 @@ def _recommendation(ground: Ground, chosen: Outcomes, money: Charges, row: int, 
     )
 
 
-def _cost(ground: Ground, chosen: Outcomes, money: Charges, row: int, what: Described) -> Cost:
+def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, row: int, what: Described) -> Cost:
     platform, rented = int(chosen.columns.platform[row]), bool(chosen.rented[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
     rate, total = ground.tariffs.rates[platform], float(money.total_usd[row])
@@ -112,7 +112,7 @@ def known(figure: float) -> float | None:
     return None if np.isnan(figure) else float(figure)
 
 
-def _bill(ground: Ground, chosen: Outcomes, row: int) -> tuple[BillLine, ...]:
+def _bill(ground: Ground, chosen: Outcomes[Candidates], row: int) -> tuple[BillLine, ...]:
     """What is bought, part by part; nothing when it is rented."""
     if chosen.rented[row]:
         return ()
@@ -141,7 +141,7 @@ def bill_line(part: str, catalog_id: str, quantity: int, unit_power_w: float | N
     )
 
 
-def _why_not_first(chosen: Outcomes, row: int, objective: str) -> str:
+def _why_not_first(chosen: Outcomes[Candidates], row: int, objective: str) -> str:
     """Code of what this row does worse than the first, by the objective and then by cost."""
     if row == 0:
         return ""

@@ -23,7 +23,7 @@ from planner.performance.serving_step import ServingSteps, serving_steps
 from planner.recommend import Described, recommendations
 from planner.request import Serving
 from planner.search import serving_space
-from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns, TrainingColumns
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns
 from planner.search.shape import ModelShape
 
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
@@ -37,7 +37,7 @@ class Evaluated:
     steps: ServingSteps
     rates: ServingRates
     charges: Charges
-    outcomes: Outcomes
+    outcomes: Outcomes[ServingColumns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class ServingStage:
         assert isinstance(workload, Serving)  # noqa: S101 the pipeline chose this stage by the workload
         return cls(ground, workload, serving_demand(ground.subject.architecture), efficiency)
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account]:
         """Every replica on every platform with every batch: the survivors worth showing, and the account."""
-        account, survivors = Account(), [Outcomes.none(next(self._candidates(0)))]
+        account, survivors = Account(), [Outcomes.none(ServingColumns.none())]
         platforms = range(len(self.ground.precisions))
         for platform in platforms:
             for columns in self._candidates(platform):
@@ -136,9 +136,8 @@ class ServingStage:
         )
         return Evaluated(memory, steps, rates, money, outcomes)
 
-    def recommendations(self, chosen: Outcomes) -> tuple[Recommendation, ...]:
+    def recommendations(self, chosen: Outcomes[ServingColumns]) -> tuple[Recommendation, ...]:
         """The rows of `chosen`, which are replicas in their final order, with all their parts."""
-        assert isinstance(chosen.columns, ServingColumns)  # noqa: S101 they come from this stage
         known = self.evaluate(chosen.columns)
         return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
 
@@ -191,8 +190,7 @@ class ServingStage:
         )
 
 
-def _strategy(columns: TrainingColumns | ServingColumns, row: int) -> Strategy:
-    assert isinstance(columns, ServingColumns)  # noqa: S101 they come from this stage
+def _strategy(columns: ServingColumns, row: int) -> Strategy:
     return Strategy(
         tp=int(columns.tp[row]),
         pp=int(columns.pp[row]),

@@ -13,7 +13,8 @@ def replicas(peak_requests_per_s: float, capacity_requests_per_s: FloatColumn) -
     """The fewest replicas whose planned capacity covers the peak; more than any limit where there is no capacity."""
     with np.errstate(divide="ignore", over="ignore"):
         needed = np.ceil(peak_requests_per_s / capacity_requests_per_s - 1e-9)
-    return np.clip(np.nan_to_num(needed, nan=_MOST), 1, _MOST).astype(np.int32)
+    count: IntColumn = np.clip(np.nan_to_num(needed, nan=_MOST), 1, _MOST).astype(np.int32)
+    return count
 
 
 def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_per_server: IntColumn) -> IntColumn:
@@ -22,4 +23,5 @@ def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_pe
     spanned = -(-devices_per_replica // devices_per_server)
     shared = -(-replica_count // np.maximum(per_server, 1))
     wide = np.minimum(replica_count.astype(np.int64) * spanned, _MOST)
-    return np.where(per_server >= 1, shared, wide).astype(np.int32)
+    needed: IntColumn = np.where(per_server >= 1, shared, wide).astype(np.int32)
+    return needed

@@ -35,7 +35,7 @@ class Evaluated:
     memory: TrainingMemory
     step: TrainingStep
     charges: Charges
-    outcomes: Outcomes
+    outcomes: Outcomes[TrainingColumns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,26 @@ class TrainingStage:
         assert isinstance(workload, Training)  # noqa: S101 the pipeline chose this stage by the workload
         return cls(ground, workload, efficiency)
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes, Account]:
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account]:
         """The best run of every platform and precision, found best-first by bound; survivors worth showing, and the account."""
-        account, survivors = Account(), [Outcomes.none(self._cells(0))]
+        account, survivors = Account(), [Outcomes.none(TrainingColumns.none())]
         platforms = range(len(self.ground.precisions))
         for platform in platforms:
             survivors.extend(self._search_platform(platform, account))
             progress((platform + 1) / len(platforms))
         return Outcomes.concatenate(survivors), account
 
-    def _search_platform(self, platform: int, account: Account) -> list[Outcomes]:
+    def _search_platform(self, platform: int, account: Account) -> list[Outcomes[TrainingColumns]]:
         cells, counts = self._cells(platform), self._counts(platform)
+        if not len(cells):
+            account.reject_platform(platform, "format")
+            return []
         most_ranks = np.maximum(1, int(counts.max(initial=1)) // cells.devices)
         alone_s = self.alone_s(cells)
         excess = self._least_memory_bytes(cells, most_ranks) / self._usable_bytes(cells) - 1.0
         account.misses[platform] = (REASONS.index("memory"), float(excess.min(initial=np.inf)))
         bound = np.where(excess <= 0.0, self.bound(cells, alone_s, most_ranks), np.inf)
-        found: list[Outcomes] = []
+        found: list[Outcomes[TrainingColumns]] = []
 
         def open_cells(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[IntColumn, FloatColumn]:
             candidates = training_space.with_counts(cells.take(rows), counts, alone_s[rows] / self._allowed_s)
@@ -85,7 +88,7 @@ class TrainingStage:
         account.pruned += best_first(bound, cells.precision, open_cells) * len(counts)
         return found
 
-    def _fitting(self, columns: TrainingColumns, account: Account) -> Outcomes:
+    def _fitting(self, columns: TrainingColumns, account: Account) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
         fits = self._memory(columns).total_bytes <= self._usable_bytes(columns)
         account.evaluated += int((~fits).sum())
@@ -187,9 +190,8 @@ class TrainingStage:
         site, assumptions = self.ground.request.site, self.ground.request.assumptions
         return charges(self.ground.tariffs, platform, bought, rented, network, run_s, site, assumptions, utilisation=site.utilisation)
 
-    def recommendations(self, chosen: Outcomes) -> tuple[Recommendation, ...]:
+    def recommendations(self, chosen: Outcomes[TrainingColumns]) -> tuple[Recommendation, ...]:
         """The rows of `chosen`, which are training candidates in their final order, with all their parts."""
-        assert isinstance(chosen.columns, TrainingColumns)  # noqa: S101 they come from this stage
         known = self.evaluate(chosen.columns)
         return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
 

@@ -16,6 +16,7 @@ RESOURCES: Mapping[str, str] = {
 }
 
 LIMITS: Mapping[str, str] = {
+    "format": mark("number format"),
     "memory": mark("device memory"),
     "ttft": mark("time to first token"),
     "tpot": mark("time per output token"),

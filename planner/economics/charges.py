@@ -65,39 +65,46 @@ def charges(
     hosts_usd = bought_devices * tariffs.host_usd[platform]
     capital_usd = np.nan_to_num(accelerators_usd) + hosts_usd + network.capital_usd
     held_s = period_s / utilisation
-    accelerator_w, host_w = tariffs.accelerator_rated_w[platform], tariffs.host_rated_w[platform]
-    devices = np.maximum(bought_devices, rented_devices)
-    rated = {"accelerators": devices * accelerator_w, "hosts": devices * host_w, "network": network.rated_w}
-    loaded = {part: loaded_w(watts, assumptions.power_share) for part, watts in rated.items()}
-    it_w = sum(loaded.values(), np.zeros(len(platform)))
-    total_w = facility_w(it_w, site.pue)
-    kwh = energy_kwh(total_w, period_s)
-    energy_usd = np.nan_to_num(kwh) * site.electricity_usd_per_kwh
-
+    bought_w = facility_w(_sum(_it_parts_w(tariffs, platform, bought_devices, network, assumptions.power_share)), site.pue)
     buy = {
         "accelerators": depreciation_usd(np.nan_to_num(accelerators_usd), held_s, site.years, site.residual_share),
         "hosts": depreciation_usd(hosts_usd, held_s, site.years, site.residual_share),
         "network": depreciation_usd(network.capital_usd, held_s, site.years, site.residual_share),
         "maintenance": maintenance_usd(capital_usd, held_s, site.maintenance_share),
-        "energy": energy_usd,
+        "energy": np.nan_to_num(energy_kwh(bought_w, period_s)) * site.electricity_usd_per_kwh,
     }
-    buy_usd = sum(buy.values(), np.zeros(len(platform)))
     rent = rent_usd(rented_devices.astype(np.float64), tariffs.rent_usd_per_h[platform], period_s)
     cannot_buy = np.isnan(accelerators_usd)
-    host_unpriced = np.array(tariffs.host_unpriced, dtype=bool)[platform]
-    rented = _rented(buy_usd, rent, cannot_buy, site.acquisition)
+    rented = _rented(_sum(buy), rent, cannot_buy, site.acquisition)
     parts = {part: np.where(rented, 0.0, usd) for part, usd in buy.items()} | {"rental": np.where(rented, np.nan_to_num(rent), 0.0)}
+    devices = np.where(rented, rented_devices, bought_devices)
+    loaded = _it_parts_w(tariffs, platform, devices, network, assumptions.power_share)
+    total_w = facility_w(_sum(loaded), site.pue)
+    host_unpriced = np.array(tariffs.host_unpriced, dtype=bool)[platform]
     return Charges(
         rented=rented,
-        total_usd=sum(parts.values(), np.zeros(len(platform))),
+        total_usd=_sum(parts),
         capital_usd=np.where(rented, 0.0, capital_usd),
-        at_least=np.where(rented, np.isnan(rent), cannot_buy | host_unpriced | network.unpriced | np.isnan(total_w)),
+        at_least=np.where(rented, np.isnan(rent), cannot_buy | host_unpriced | network.unpriced | np.isnan(bought_w)),
         parts_usd=parts,
         it_parts_w=loaded,
         facility_w=total_w,
-        rated_facility_w=facility_w(sum(rated.values(), np.zeros(len(platform))), site.pue),
-        energy_kwh=kwh,
+        rated_facility_w=facility_w(_sum(_it_parts_w(tariffs, platform, devices, network, 1.0)), site.pue),
+        energy_kwh=energy_kwh(total_w, period_s),
     )
+
+
+def _it_parts_w(tariffs: Tariffs, platform: IntColumn, devices: IntColumn, network: Network, load_share: float) -> dict[str, FloatColumn]:
+    return {
+        "accelerators": loaded_w(devices * tariffs.accelerator_rated_w[platform], load_share),
+        "hosts": loaded_w(devices * tariffs.host_rated_w[platform], load_share),
+        "network": loaded_w(network.rated_w, load_share),
+    }
+
+
+def _sum(parts: dict[str, FloatColumn]) -> FloatColumn:
+    first, *others = parts.values()
+    return sum(others, first)
 
 
 def _rented(buy_usd: FloatColumn, rent_usd: FloatColumn, cannot_buy: BoolColumn, acquisition: str) -> BoolColumn:

@@ -10,10 +10,11 @@ from planner.search.columns import FloatColumn
 _RESOURCES: tuple[Resource, ...] = ("compute", "memory", "network", "storage", "host", "overhead")
 
 
-def bottleneck(operations_s: Mapping[str, FloatColumn], resources_s: Mapping[str, FloatColumn], row: int) -> Bottleneck:
+def bottleneck(operations_s: Mapping[str, FloatColumn], resources_s: Mapping[Resource, FloatColumn] | Mapping[str, FloatColumn], row: int) -> Bottleneck:
     """Attribution of one candidate's time; both splits add up to the same whole."""
     by_operation = {name: float(seconds[row]) for name, seconds in operations_s.items() if seconds[row] > 0}
-    by_resource: dict[Resource, float] = {name: float(resources_s[name][row]) for name in _RESOURCES if name in resources_s}
+    seconds = {str(name): column for name, column in resources_s.items()}
+    by_resource: dict[Resource, float] = {name: float(seconds[name][row]) for name in _RESOURCES if name in seconds}
     total = sum(by_resource.values())
     resource = max(by_resource, key=lambda name: by_resource[name])
     return Bottleneck(

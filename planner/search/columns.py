@@ -41,6 +41,11 @@ class Columns:
         return replace(self, platform=np.full(len(self), platform, dtype=np.int32))
 
     @classmethod
+    def none(cls) -> Self:
+        """No candidates."""
+        return cls(**{column.name: np.zeros(0, dtype=np.int32) for column in fields(cls)})
+
+    @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """All rows of `parts`."""
         return cls(**{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)})

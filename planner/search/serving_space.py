@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.search.columns import ServingColumns
+from planner.search.columns import IntColumn, ServingColumns
 from planner.search.shape import ModelShape, powers_of_two
 
 _MOST_PIPELINE_STAGES = 16
@@ -48,7 +48,7 @@ def cells(shape: ModelShape, domain: int, max_devices: int, precisions: tuple[in
     )
 
 
-def with_batches(cells: ServingColumns, max_batch: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ServingColumns:
+def with_batches(cells: ServingColumns, max_batch: IntColumn) -> ServingColumns:
     """Every cell with every batch up to what its memory holds, that largest one included."""
     grid = np.array(batches(), dtype=np.int64)
     largest = np.minimum(max_batch, _MOST_BATCH)
