@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:
     """The command's arguments; `--lang` may stand anywhere. Only the module of the command that is named is loaded."""
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common = argparse.ArgumentParser(prog="rackwright", add_help=False, allow_abbrev=False)
     common.add_argument("--lang", choices=LANGUAGES, default="en", help="language of answers and messages (default: en)")
     settings, words = common.parse_known_args(words)
 

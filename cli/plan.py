@@ -23,7 +23,8 @@ from texts.translations import Language, mark, tr
 
 _SHOWN = 5
 _SHOWN_MISSES = 3
-_COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", "tp", "pp", "ep", "dp", "tokens_per_s")
+_DEGREES = ("tp", "pp", "cp", "ep", "dp")
+_COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", *_DEGREES, "tokens_per_s")
 _SERVING_COLUMNS = ("replicas", "ttft_s", "tpot_s")
 _TRAINING_COLUMNS = ("step_s", "mfu", "run_days")
 _MONEY_COLUMNS = ("acquisition", "total_usd", "total_is", "facility_w", "bottleneck")
@@ -109,7 +110,7 @@ def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
         if arguments.bill:
             lines += [_bill(item, language) for item in shown[: arguments.top or 1]]
         elif shown:
-            lines += [text_table(_columns(answer), shown, language), ""]
+            lines += [text_table(_columns(answer, shown), shown, language), ""]
         lines += [_account(answer, language), *_misses(answer, language), *_change(named.snapshot, answer, language)]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
@@ -118,16 +119,18 @@ def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
 _FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"table": _tables, "json": _json, "csv": _csv}
 
 
-def _columns(answer: Plan) -> list[PlanColumn[Recommendation]]:
+def _columns(answer: Plan, shown: Sequence[Recommendation]) -> list[PlanColumn[Recommendation]]:
+    """The columns of a table for people; degrees of parallelism that nobody uses are left out."""
     own = _SERVING_COLUMNS if isinstance(answer.request.workload, Serving) else _TRAINING_COLUMNS
     named = {column.name: column for column in RECOMMENDATION_COLUMNS}
-    return [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
+    columns = [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
+    return [column for column in columns if column.name not in _DEGREES or any(column.value(item) != 1 for item in shown)]
 
 
 def _task(answer: Plan, language: Language) -> str:
     work = answer.request.workload
     if isinstance(work, Serving):
-        rate = numbers.number(work.requests_per_s, language)
+        rate = numbers.exact(work.requests_per_s, language)
         return tr("Serve {model} at {rate} requests/s", language, model=answer.model_name, rate=rate)
     return tr(_TRAINING_TASKS[work.method], language, model=answer.model_name, tokens=numbers.count(work.tokens, language))
 
@@ -145,7 +148,7 @@ def _headline(best: Recommendation, language: Language) -> str:
         count=numbers.whole(best.devices, language),
         accelerator=best.accelerator_name,
         cost=tr("at least {money}", language, money=cost) if best.cost.at_least else cost,
-        power=numbers.power(best.power.facility_w, language),
+        power=numbers.power(numbers.known(best.power.facility_w), language),
         resource=words.word(words.RESOURCES, best.bottleneck.resource, language),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import TypeVar
@@ -23,11 +24,19 @@ def cells(columns: Sequence[PlanColumn[Row]], row: Row) -> list[Cell]:
 
 def text_table(columns: Sequence[PlanColumn[Row]], rows: Sequence[Row], language: Language) -> str:
     """The rows under their headers in `language`, padded with spaces."""
-    header = [translation(column.label, language) for column in columns]
     body = [[_shown(cell, column, language) for cell, column in zip(cells(columns, row), columns, strict=True)] for row in rows]
-    widths = [max(_width(line[index]) for line in (header, *body)) for index in range(len(columns))]
+    headers = [_wrapped(translation(column.label, language), [line[index] for line in body]) for index, column in enumerate(columns)]
+    height = max(map(len, headers))
+    head = zip(*([""] * (height - len(header)) + header for header in headers), strict=True)
+    lines = [*head, *body]
+    widths = [max(_width(line[index]) for line in lines) for index in range(len(columns))]
     right = [column.digits is not None for column in columns]
-    return "\n".join(_line(line, widths, right) for line in (header, *body))
+    return "\n".join(_line(line, widths, right) for line in lines)
+
+
+def _wrapped(label: str, texts: Sequence[str]) -> list[str]:
+    """A header on as many lines as it takes not to be wider than its column or its longest word."""
+    return textwrap.wrap(label, max(_width(text) for text in (*texts, *label.split())), break_long_words=False, break_on_hyphens=False)
 
 
 def _shown(cell: Cell, column: PlanColumn[Row], language: Language) -> str:

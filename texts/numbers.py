@@ -72,6 +72,11 @@ def supported_digits(value: float, low: float, high: float) -> int:
     return MOST_DIGITS
 
 
+def known(value: float | None) -> float | Absent:
+    """`value`, or that it is unknown."""
+    return Absent.UNKNOWN if value is None else value
+
+
 def absent(reason: Absent, language: Language) -> str:
     """The text that stands where a number would."""
     return tr(reason.value, language)
@@ -189,6 +194,11 @@ def whole(value: int | Absent, language: Language) -> str:
 def number(value: float | Absent, language: Language, digits: int = MOST_DIGITS) -> str:
     """A number whose unit stands elsewhere (a column's header), without a prefix: "1,920"."""
     return _quantity(value, PLAIN, language, digits)
+
+
+def exact(value: float | Absent, language: Language) -> str:
+    """A number as someone gave it, not rounded to the digits of an estimate: "25", "0.4", "1,155"."""
+    return _quantity(value, PLAIN, language, 12, padded=False)
 
 
 def percent(share: float | Absent, language: Language, digits: int = 2, *, signed: bool = False) -> str:

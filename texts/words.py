@@ -29,6 +29,21 @@ LIMITS: Mapping[str, str] = {
     "peak_unknown": mark("unknown peak rate"),
 }
 
+CELLS = (  # words of a plan's columns, shown in the reader's language and written to files as they are
+    mark("at least"),
+    mark("buy"),
+    mark("complete"),
+    mark("compute"),
+    mark("host"),
+    mark("memory"),
+    mark("network"),
+    mark("no"),
+    mark("overhead"),
+    mark("rent"),
+    mark("storage"),
+    mark("yes"),
+)
+
 
 def word(table: Mapping[str, str], code: str, language: Language) -> str:
     """The word for `code` in `language`. Raises `KeyError` for a code that has none."""
