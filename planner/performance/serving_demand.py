@@ -1,7 +1,8 @@
 """What one pass of a language model demands, reduced to a few numbers: the bridge from `Architecture` to step times.
 
 Matrices are grouped by how they are split and quantised, attention and expert layers by shape. A model with hundreds of
-layers becomes a handful of groups, so that a candidate costs a few array operations whatever the depth.
+layers becomes a handful of groups, so that a candidate costs a few array operations whatever its depth. Elements, cache
+and state of a layer come from `planner.counting`, where their formulas stand.
 """
 
 from __future__ import annotations
@@ -11,20 +12,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from model_db.architecture import (
-    Architecture,
-    Attention,
-    Embedding,
-    GatedDeltaNet,
-    Layer,
-    Linear,
-    Mamba1,
-    Mamba2,
-    Mla,
-    Mlp,
-    Moe,
-    State,
-)
+from model_db.architecture import Architecture, Attention, GatedDeltaNet, Layer, Linear, Mamba1, Mamba2, Mla, Mlp, Moe, State
+from planner.counting.cache import layer_kv_elements, layer_state_bytes
+from planner.counting.flops import layer_core_flops_per_token
+from planner.counting.layers import layer_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +24,12 @@ class AttentionDemand:
 
     layers: int
     prefill_flops_per_pair: float  # 2 a (d_qk + d_v) (equation 1.2)
-    decode_flops_per_pair: float  # the same; absorbed form for MLA
+    decode_flops_per_pair: float  # the same; absorbed form for latent attention
     cache_elements: float  # per cached position and layer, before sharding
     cache_shards: int  # tensor parallel ranks over which the cache splits; beyond that it is copied
     reach: float  # positions a query attends at most: window, top-k, or infinity
-    index_flops_per_pair: float = 0.0  # sparse-attention indexer, which scores every position
-    index_elements: float = 0.0  # its cache per position, one byte each
+    index_flops_per_pair: float  # sparse-attention indexer, which scores every position
+    index_elements: float  # its cache per position, one byte each
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +48,15 @@ class ServingDemand:
     """Elements are weights that multiply each token once: 2 FLOP an element and token (equation 1.2)."""
 
     hidden: int
-    vocab: int
     mixers: int  # attention and state layers: the depth of the model
     mla_layers: int
+    index_layers: int  # latent attention with a sparse-attention indexer
     state_layers: int
     feed_forwards: int  # dense and expert layers
     mixer_elements: float  # split over tensor parallel ranks
-    copied_elements: float  # whole on each rank: MLA down-projections, indexers
-    feed_forward_elements: float  # dense MLPs, shared experts, routers
+    copied_elements: float  # whole on each rank: down-projections of latent attention, indexers
+    feed_forward_elements: float  # dense feed-forwards, shared experts, routers
     head_elements: float
-    embedding_elements: float
     attention: tuple[AttentionDemand, ...]
     experts: tuple[ExpertDemand, ...]
     state_bytes: float  # of recurrent states, one sequence, all layers
@@ -77,131 +67,95 @@ class ServingDemand:
         """Layers with routed experts."""
         return sum(group.layers for group in self.experts)
 
+    @property
+    def prefill_launches(self) -> int:
+        """Groups of kernels that an eager pass launches, in units of one plain attention or feed-forward layer."""
+        return self.mixers + self.feed_forwards + 2 * (self.expert_layers + self.mla_layers + self.index_layers + self.state_layers)
+
+
+_STATE_LAYERS = (Mamba1, Mamba2, GatedDeltaNet, State)
+
 
 @functools.lru_cache(maxsize=512)
 def serving_demand(architecture: Architecture) -> ServingDemand:
     """Demand of the stacks that run for every generated token; towers and unused prediction layers are left out."""
     layers: Counter[Layer] = Counter()
     for stack in architecture.stacks:
-        if stack.tower or not stack.runs_in_serving:
-            continue
-        for block in stack.blocks:
-            for layer in block.layers:
-                layers[layer] += block.repeat
-    hidden = architecture.hidden
-    mixer = copied = feed_forward = head = embedding = state_bytes = state_flops = 0.0
-    mixers = mla_layers = state_layers = feed_forwards = 0
-    attention: Counter[tuple[float, float, float, int, float, float, float]] = Counter()
-    experts: Counter[tuple[int, int, float, int]] = Counter()
-    for layer, count in layers.items():
-        match layer:
-            case Attention() if layer.mask != "cross":
-                mixers += count
-                mixer += count * _attention_elements(layer)
-                attention[_attention_key(layer)] += count
-            case Mla():
-                mixers += count
-                mla_layers += count
-                split, whole = _mla_elements(layer)
-                mixer += count * split
-                copied += count * whole
-                attention[_mla_key(layer)] += count
-            case Mamba1() | Mamba2() | GatedDeltaNet() | State():
-                mixers += count
-                state_layers += count
-                elements, kept_bytes, flops = _state_demand(layer)
-                mixer += count * elements
-                state_bytes += count * kept_bytes
-                state_flops += count * flops
-            case Mlp():
-                feed_forwards += count
-                feed_forward += count * (3 if layer.gated else 2) * layer.hidden * layer.ffn
-            case Moe():
-                feed_forwards += count
-                feed_forward += count * (layer.hidden * layer.experts + 3 * layer.hidden * layer.shared_ffn)
-                width = layer.latent or layer.hidden
-                if layer.latent:
-                    feed_forward += count * 2 * layer.hidden * layer.latent
-                experts[(layer.experts, layer.top_k, (3.0 if layer.gated else 2.0) * width * layer.expert_ffn, width)] += count
-            case Linear():
-                if architecture.vocab and layer.out_features >= architecture.vocab:
-                    head += count * layer.in_features * layer.out_features
-                else:
-                    feed_forward += count * layer.in_features * layer.out_features
-            case Embedding():
-                embedding += count * layer.rows * layer.dim
-            case _:
-                pass
+        if stack.runs_in_serving and not stack.tower:
+            for block in stack.blocks:
+                for layer in block.layers:
+                    layers[layer] += block.repeat
+    attention = {layer: count for layer, count in layers.items() if isinstance(layer, Mla | Attention)}
+    latent = {layer: count for layer, count in layers.items() if isinstance(layer, Mla)}
+    states = {layer: count for layer, count in layers.items() if isinstance(layer, _STATE_LAYERS)}
+    experts = {layer: count for layer, count in layers.items() if isinstance(layer, Moe)}
+    copied = sum(count * _copied_elements(layer) for layer, count in latent.items())
     return ServingDemand(
-        hidden=hidden,
-        vocab=architecture.vocab,
-        mixers=mixers,
-        mla_layers=mla_layers,
-        state_layers=state_layers,
-        feed_forwards=feed_forwards,
-        mixer_elements=mixer,
+        hidden=architecture.hidden,
+        mixers=sum(attention.values()) + sum(states.values()),
+        mla_layers=sum(latent.values()),
+        index_layers=sum(count for layer, count in latent.items() if layer.index_heads),
+        state_layers=sum(states.values()),
+        feed_forwards=sum(count for layer, count in layers.items() if isinstance(layer, Mlp | Moe)),
+        mixer_elements=sum(count * _matrix_elements(layer) for layer, count in (attention | states).items()) - copied,
         copied_elements=copied,
-        feed_forward_elements=feed_forward,
-        head_elements=head,
-        embedding_elements=embedding,
-        attention=tuple(AttentionDemand(count, *key) for key, count in attention.items()),
-        experts=tuple(ExpertDemand(count, *key) for key, count in experts.items()),
-        state_bytes=state_bytes,
-        state_flops=state_flops,
+        feed_forward_elements=sum(
+            count * _matrix_elements(layer)
+            for layer, count in layers.items()
+            if isinstance(layer, Mlp | Moe | Linear) and not _is_head(layer)
+        ),
+        head_elements=sum(
+            count * layer.in_features * layer.out_features
+            for layer, count in layers.items()
+            if isinstance(layer, Linear) and _is_head(layer)
+        ),
+        attention=tuple(group for layer, count in attention.items() for group in _attention(layer, count)),
+        experts=tuple(_experts(layer, count) for layer, count in experts.items()),
+        state_bytes=float(sum(count * layer_state_bytes(layer) for layer, count in states.items())),
+        state_flops=sum(count * float(layer_core_flops_per_token(layer, 1.0)) for layer, count in states.items()),
     )
 
 
-def _attention_elements(layer: Attention) -> float:
-    if not layer.projections:
-        return 0.0
-    v_dim = layer.v_head_dim or layer.head_dim
-    query = layer.heads * layer.head_dim * (2 if layer.output_gate else 1)
-    kv = layer.kv_heads * (layer.head_dim + (0 if layer.shared_kv else v_dim))
-    return float(layer.hidden * (query + kv + layer.heads * v_dim))
+def _is_head(layer: Layer) -> bool:
+    return isinstance(layer, Linear) and layer.name == "head"
 
 
-def _attention_key(layer: Attention) -> tuple[float, float, float, int, float, float, float]:
-    v_dim = layer.v_head_dim or layer.head_dim
-    flops = 2.0 * layer.heads * (layer.head_dim + v_dim)
-    cache = layer.kv_heads * (layer.head_dim + (0 if layer.shared_kv else v_dim)) / layer.kv_ratio
-    return flops, flops, cache, layer.kv_heads, float(layer.window or math.inf), 0.0, 0.0
+def _matrix_elements(layer: Layer) -> float:
+    """Matrices that every token passes; routed experts are counted apart."""
+    parts = layer_parts(layer)
+    return float(parts.get("matrix", 0) + parts.get("shared_expert", 0) + parts.get("router", 0))
 
 
-def _mla_elements(layer: Mla) -> tuple[float, float]:
-    """Elements split over tensor parallel ranks, and whole on each (equation 1.1)."""
-    head = layer.nope_dim + layer.rope_dim
-    query = (layer.q_rank or layer.hidden) * layer.heads * head
-    split = query + layer.kv_rank * layer.heads * (layer.nope_dim + layer.v_head_dim) + layer.heads * layer.v_head_dim * layer.hidden
-    whole = (layer.hidden * layer.q_rank if layer.q_rank else 0) + layer.hidden * (layer.kv_rank + layer.rope_dim)
-    if layer.index_heads:
-        whole += (layer.q_rank or layer.hidden) * layer.index_heads * layer.index_dim + layer.hidden * (layer.index_dim + layer.index_heads)
-    return float(split), float(whole)
+def _copied_elements(layer: Mla) -> float:
+    """Matrices of latent attention that tensor parallelism does not split."""
+    index = (layer.q_rank or layer.hidden) * layer.index_heads * layer.index_dim + layer.hidden * (layer.index_dim + layer.index_heads)
+    return float(layer.hidden * ((layer.q_rank or 0) + layer.kv_rank + layer.rope_dim) + (index if layer.index_heads else 0))
 
 
-def _mla_key(layer: Mla) -> tuple[float, float, float, int, float, float, float]:
-    prefill = 2.0 * layer.heads * (layer.nope_dim + layer.rope_dim + layer.v_head_dim)
-    decode = 2.0 * layer.heads * (2 * layer.kv_rank + layer.rope_dim)
-    reach = float(layer.index_top_k or math.inf)
-    index_flops = 2.0 * layer.index_heads * layer.index_dim
-    return prefill, decode, float(layer.kv_rank + layer.rope_dim), 1, reach, index_flops, float(layer.index_dim)
+def _attention(layer: Mla | Attention, count: int) -> tuple[AttentionDemand, ...]:
+    """One group, or two where far positions are merged and near ones kept in a window."""
+    if isinstance(layer, Mla):
+        latent = AttentionDemand(
+            layers=count,
+            prefill_flops_per_pair=2.0 * layer.heads * (layer.nope_dim + layer.rope_dim + layer.v_head_dim),
+            decode_flops_per_pair=2.0 * layer.heads * (2 * layer.kv_rank + layer.rope_dim),
+            cache_elements=layer_kv_elements(layer),
+            cache_shards=1,
+            reach=float(layer.index_top_k or math.inf),
+            index_flops_per_pair=2.0 * layer.index_heads * layer.index_dim,
+            index_elements=float(layer.index_dim),
+        )
+        return (latent,)
+    flops = 2.0 * layer.heads * (layer.head_dim + (layer.v_head_dim or layer.head_dim))
+    elements, shards, window = layer_kv_elements(layer), layer.kv_heads, float(layer.window or math.inf)
+    near = AttentionDemand(count, flops, flops, elements, shards, window, 0.0, 0.0)
+    if layer.kv_ratio == 1:
+        return (near,)
+    merged, top_k = 1.0 / layer.kv_ratio, float(layer.index_top_k or math.inf) * layer.kv_ratio
+    far = AttentionDemand(count, flops * merged, flops * merged, elements * merged, shards, top_k, 0.0, 0.0)
+    return (far, near) if layer.window else (far,)
 
 
-def _state_demand(layer: Mamba1 | Mamba2 | GatedDeltaNet | State) -> tuple[float, float, float]:
-    """Matrix elements, bytes kept for a sequence (state in 32 bits, convolution inputs in 16), FLOP a token (1.2, 4.1)."""
-    match layer:
-        case Mamba2():
-            inner = layer.heads * layer.head_dim
-            width = inner + 2 * layer.groups * layer.state
-            elements = layer.hidden * (inner + width + layer.heads) + inner * layer.hidden
-            return float(elements), 4.0 * inner * layer.state + 2.0 * width * (layer.conv - 1), 7.0 * inner * layer.state
-        case Mamba1():
-            inner = layer.inner
-            elements = layer.hidden * 2 * inner + inner * (layer.dt_rank + 2 * layer.state) + layer.dt_rank * inner + inner * layer.hidden
-            return float(elements), 4.0 * inner * layer.state + 2.0 * inner * (layer.conv - 1), 9.0 * inner * layer.state
-        case GatedDeltaNet():
-            key, value = layer.key_heads * layer.key_dim, layer.value_heads * layer.value_dim
-            elements = layer.hidden * (2 * key + 2 * value + 2 * layer.value_heads) + value * layer.hidden
-            kept = 4.0 * layer.value_heads * layer.key_dim * layer.value_dim + 2.0 * (2 * key + value) * (layer.conv - 1)
-            return float(elements), kept, 7.0 * layer.value_heads * layer.key_dim * layer.value_dim
-        case State():
-            return 0.0, 4.0 * layer.elements + 2.0 * layer.conv_elements, float(layer.flops_per_token)
+def _experts(layer: Moe, count: int) -> ExpertDemand:
+    each = layer_parts(layer)["expert"] / layer.experts
+    return ExpertDemand(count, layer.experts, layer.top_k, each, layer.latent or layer.hidden)

@@ -1,7 +1,7 @@
-"""Latency and rate of a replica that answers requests without pause, from its step times (equation 4.2).
+"""Latency and rate of a replica at steady state, from its step times (equation 4.2).
 
-At steady state a running request loses to every other request's prefill once per answer; a new request waits for the
-step in flight and for the prefills ahead of it.
+A running request loses time to every other request's prefill once per answer. A new request waits for the step in
+flight, for the prefills ahead of it, and for the first wave of a closed loop, which arrives at once.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.performance.serving_efficiency import ServingEfficiency
-from planner.performance.serving_step import ServingSteps
+from planner.performance.serving_efficiency import EngineOverheads, ServingEfficiency
+from planner.performance.serving_step import Prefill, Replica, ServingSteps
 from planner.search.columns import FloatColumn
+
+_BUSIEST = 0.9  # share of time with prompts beyond which the waiting formula of an open queue means nothing
+_ROUNDS = 4  # of the fixed point; the batch moves by less than 1 % in the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,88 @@ class ServingRates:
     end_to_end_s: FloatColumn
     requests_per_s: FloatColumn
     tokens_per_s: FloatColumn  # generated
+    batch: FloatColumn  # requests that decode together
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What clients send. Columns or scalars.
+
+    burst         share of requests that arrive in one first wave: 1 / (requests per client) in a closed loop, 0 steady
+    same_length   all answers have the same length, so that engines may keep requests in waves
+    poll_steps    decode steps between two looks at the queue, where the deployment sets an interval
+    client_s      what the load generator itself adds to the first token
+    """
+
+    input_tokens: float | FloatColumn
+    output_tokens: float | FloatColumn
+    cached_tokens: float | FloatColumn = 0.0
+    burst: float | FloatColumn = 0.0
+    same_length: float | FloatColumn = 0.0
+    poll_steps: float | FloatColumn = 0.0
+    client_s: float | FloatColumn = 0.0
+
+    @property
+    def context_tokens(self) -> FloatColumn:
+        """Mean context over an answer."""
+        return np.asarray(self.input_tokens + 0.5 * np.asarray(self.output_tokens, np.float64))
 
 
 def serving_rates(
     steps: ServingSteps, batch: FloatColumn, output_tokens: float | FloatColumn, efficiency: ServingEfficiency
 ) -> ServingRates:
-    """Means with `batch` requests running in the replica at all times."""
+    """Means with `batch` requests running in the replica at all times, arriving steadily."""
+    load = Load(0.0, output_tokens)
     engine = efficiency.engine
-    output = np.asarray(output_tokens, np.float64)
-    others = np.maximum(batch - 1.0, 0.0)
-    tpot_s = steps.decode.total_s + engine.interference * others * steps.prefill_work_s / output
-    busy = np.minimum(batch * steps.prefill_work_s / (output * tpot_s), 0.95)
-    wait_s = 0.5 * busy / (1.0 - busy) * steps.prefill_work_s + engine.steps_waited * steps.decode.total_s
-    ttft_s = engine.request_s + wait_s + steps.prefill.total_s
-    end_to_end_s = ttft_s + (output - 1.0) * tpot_s
+    tpot_s = _tpot_s(steps.decode.total_s, steps.prefill, batch, load, engine)
+    return _rates(_ttft_s(steps.decode.total_s, tpot_s, steps.prefill, batch, batch, load, engine), tpot_s, batch, load)
+
+
+def _tpot_s(decode_s: FloatColumn, prefill: Prefill, batch: FloatColumn, load: Load, engine: EngineOverheads) -> FloatColumn:
+    """T_dec(B) + (B - 1) T_pf / o (equation 4.2); requests of one wave see half of the wave's prefills."""
+    seen = engine.interference * (1.0 - 0.5 * engine.kept_waves * np.asarray(load.same_length))
+    return np.asarray(decode_s + seen * np.maximum(batch - 1.0, 0.0) * prefill.alone_work_s / load.output_tokens)
+
+
+def _ttft_s(
+    decode_s: FloatColumn,
+    tpot_s: FloatColumn,
+    prefill: Prefill,
+    batch: FloatColumn,
+    clients: FloatColumn,
+    load: Load,
+    engine: EngineOverheads,
+) -> FloatColumn:
+    """Wait for the step in flight, the queue of prompts (M/D/1, equation 4.3) and the wave it came in; then its own prefill."""
+    busy = np.minimum(batch * prefill.work_s / (load.output_tokens * tpot_s), _BUSIEST)
+    queue_s = 0.5 * busy / (1.0 - busy) * prefill.work_s
+    waves = np.maximum(engine.queue * np.asarray(load.burst), engine.kept_waves * np.asarray(load.same_length))
+    wave_s = waves * 0.5 * np.maximum(clients - 1.0, 0.0) * prefill.work_s
+    in_flight_s = (engine.steps_waited + 0.5 * np.asarray(load.poll_steps)) * decode_s
+    return np.asarray(engine.request_s + load.client_s + in_flight_s + queue_s + wave_s + prefill.alone.total_s)
+
+
+def _rates(ttft_s: FloatColumn, tpot_s: FloatColumn, batch: FloatColumn, load: Load) -> ServingRates:
+    output = np.asarray(load.output_tokens, np.float64)
     requests_per_s = batch / (output * tpot_s)
-    return ServingRates(ttft_s, tpot_s, end_to_end_s, requests_per_s, requests_per_s * output)
+    return ServingRates(ttft_s, tpot_s, ttft_s + (output - 1.0) * tpot_s, requests_per_s, requests_per_s * output, batch)
+
+
+def closed_loop(replica: Replica, load: Load, clients: FloatColumn, most: FloatColumn) -> ServingRates:
+    """Means when `clients` of one replica each send the next request as soon as the last is answered.
+
+    Of the clients, those whose request waits or prefills do not decode: B = c o TPOT / (TTFT + o TPOT). `most` requests
+    fit into the KV cache; further clients queue for a place (Little: c = rate x time in system).
+    """
+    engine, output = replica.efficiency.engine, np.asarray(load.output_tokens, np.float64)
+    prefill = replica.prefill(load.input_tokens, load.cached_tokens)
+    batch = np.minimum(clients, most)
+    for turn in range(_ROUNDS):
+        decode_s = replica.decode(batch, load.context_tokens).total_s
+        tpot_s = _tpot_s(decode_s, prefill, batch, load, engine)
+        ttft_s = _ttft_s(decode_s, tpot_s, prefill, batch, clients, load, engine)
+        if turn < _ROUNDS - 1:
+            decoding = clients * output * tpot_s / (ttft_s + output * tpot_s)
+            batch = np.maximum(0.5 * (batch + np.minimum(decoding, most)), np.minimum(1.0, clients))
+    waiting_s = np.maximum(clients - most, 0.0) * output * tpot_s / batch
+    return _rates(ttft_s + waiting_s, tpot_s, batch, load)

@@ -8,43 +8,58 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from planner.cluster.platform import Platforms
+from planner.counting.flops import mean_causal_context
+from planner.performance.collectives import Network, all_reduce_s, expert_exchange_s, point_to_point_s
 from planner.performance.serving_demand import AttentionDemand, ExpertDemand, ServingDemand
-from planner.performance.serving_efficiency import KV_BYTES, WEIGHT_BYTES, ServingEfficiency
-from planner.search.columns import PRECISIONS, FloatColumn, ServingColumns
+from planner.performance.serving_efficiency import BF16, FOUR_BIT, KV_BYTES, WEIGHT_BYTES, ServingEfficiency
+from planner.search.columns import FloatColumn, IntColumn, ServingColumns
 
 OPERATIONS = ("linear", "experts", "attention", "state", "head", "all_reduce", "all_to_all", "launch", "engine")
 ACTIVATION_BYTES = 2.0
-_BF16 = PRECISIONS.index("bf16")
-_FOUR_BIT = [PRECISIONS.index("fp4"), PRECISIONS.index("int4")]
 
 
 class Device(NamedTuple):
-    """One device of each candidate: peak times efficiency, gathered to rows."""
+    """One device of each candidate, gathered to rows; `mixer` is the format of attention and state matrices."""
 
     linear_flops_per_s: FloatColumn
     linear_bytes_per_s: FloatColumn
+    linear_s: FloatColumn
     mixer_flops_per_s: FloatColumn
     mixer_bytes_per_s: FloatColumn
+    mixer_s: FloatColumn
     expert_flops_per_s: FloatColumn
     expert_bytes_per_s: FloatColumn
+    expert_s: FloatColumn
     half_flops_per_s: FloatColumn  # 16-bit matrix products
     half_bytes_per_s: FloatColumn
     attention_flops_per_s: FloatColumn
     attention_bytes_per_s: FloatColumn
-    memory_bytes_per_s: FloatColumn
+    attention_s: FloatColumn
     weight_bytes: FloatColumn  # an element of feed-forward and expert matrices
     mixer_weight_bytes: FloatColumn
     kv_bytes: FloatColumn
+    domain: IntColumn
+    network: Network
+
+
+class Tokens(NamedTuple):
+    """What one pass works on, per attention rank; `chunks` passes cover it."""
+
+    tokens: FloatColumn
+    sequences: FloatColumn  # whose caches are read and which get a token
+    every: FloatColumn  # tokens of all attention ranks, which the experts see
+    context: FloatColumn  # positions up to and with the last token of each sequence
+    chunks: FloatColumn | None  # None: decode
 
 
 @dataclass(frozen=True, slots=True)
 class PassTimes:
-    """Seconds of one pass by operation (columns of OPERATIONS) and by resource; both add up to `total_s`."""
+    """Seconds of one pass by operation (keys of OPERATIONS) and by resource; both add up to `total_s`."""
 
     total_s: FloatColumn
     operations_s: dict[str, FloatColumn]
@@ -52,12 +67,67 @@ class PassTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefill:
+    """Work of prompts."""
+
+    alone: PassTimes  # one prompt that arrives alone
+    alone_work_s: FloatColumn  # time the replica loses to it
+    work_s: FloatColumn  # time it loses to one of many prompts that wait together: all ranks, stages and passes are full
+
+
+@dataclass(frozen=True, slots=True)
 class ServingSteps:
     """What the queueing side needs of each candidate."""
 
     decode: PassTimes  # one step of `batch` requests
-    prefill: PassTimes  # one prompt, alone, through all pipeline stages
-    prefill_work_s: FloatColumn  # time the replica is busy with one prompt when prompts keep all stages and ranks busy
+    prefill: Prefill
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Candidate replicas of one model with the rates of their devices at hand."""
+
+    demand: ServingDemand
+    columns: ServingColumns
+    device: Device
+    efficiency: ServingEfficiency
+
+    @classmethod
+    def on(cls, demand: ServingDemand, platforms: Platforms, columns: ServingColumns, efficiency: ServingEfficiency) -> Self:
+        """The replicas of `columns` on their platforms."""
+        return cls(demand, columns, _device(demand, platforms, columns, efficiency), efficiency)
+
+    def _column(self, value: float | FloatColumn) -> FloatColumn:
+        return np.broadcast_to(np.asarray(value, np.float64), len(self.columns))
+
+    def decode(self, batch: FloatColumn, context_tokens: float | FloatColumn, step_tokens: float = 1.0) -> PassTimes:
+        """One step of `batch` requests, spread over attention ranks and pipeline stages, at mean context `context_tokens`.
+
+        `step_tokens` of each sequence pass in a step: 1, or one more than is drafted when speculating.
+        """
+        dp = self.columns.attention_dp.astype(np.float64)
+        sequences = np.maximum(batch / (dp * self.columns.pp), 1.0)
+        tokens = sequences * step_tokens
+        work = Tokens(tokens, sequences, tokens * dp, self._column(context_tokens), None)
+        return _pass(self.demand, self.columns, self.device, self.efficiency, work)
+
+    def prefill(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0) -> Prefill:
+        """Prompts of `input_tokens`, of which `cached_tokens` are found in the prefix cache."""
+        dp = self.columns.attention_dp.astype(np.float64)
+        cached = self._column(cached_tokens)
+        prompt = np.maximum(self._column(input_tokens) - cached, 1.0)
+        budget = self.efficiency.engine.batched_tokens
+        chunks = np.ceil(prompt / budget)
+        one = np.ones_like(prompt)
+        alone = _pass(
+            self.demand, self.columns, self.device, self.efficiency, Tokens(prompt / chunks, one, prompt / chunks, cached + prompt, chunks)
+        )
+        together = np.maximum(np.floor(budget / prompt), 1.0)  # prompts that wait together share passes
+        tokens = together * prompt / chunks
+        packed = _pass(
+            self.demand, self.columns, self.device, self.efficiency, Tokens(tokens, together, tokens * dp, cached + prompt, chunks)
+        )
+        return Prefill(alone, alone.total_s / (dp * self.columns.pp), packed.total_s / (together * dp * self.columns.pp))
 
 
 def serving_steps(
@@ -68,199 +138,169 @@ def serving_steps(
     input_tokens: float | FloatColumn,
     context_tokens: float | FloatColumn,
     efficiency: ServingEfficiency,
-    batch: FloatColumn | None = None,
     cached_tokens: float | FloatColumn = 0.0,
-    chunk_tokens: float = 8192.0,
 ) -> ServingSteps:
-    """Times of a decode step at mean context `context_tokens` and of the prefill of a prompt of `input_tokens`.
-
-    `batch` (default: the columns' own) is the number of requests that decode together in the replica, spread over its
-    attention ranks and pipeline stages. `cached_tokens` of the prompt are found in the prefix cache.
-    """
-    device = _device(demand, platforms, columns, efficiency)
-    running = np.asarray(columns.batch, np.float64) if batch is None else batch
-    rows = len(columns)
-    ranks = columns.attention_dp * columns.pp
-    sequences = np.maximum(running / ranks, 1.0)
-    context = np.broadcast_to(np.asarray(context_tokens, np.float64), rows)
-    decode = _pass(demand, platforms, columns, device, efficiency, sequences, sequences, context, None)
-    prompt = np.broadcast_to(np.maximum(np.asarray(input_tokens, np.float64) - cached_tokens, 1.0), rows)
-    cached = np.broadcast_to(np.asarray(cached_tokens, np.float64), rows)
-    chunks = np.ceil(prompt / chunk_tokens)
-    one = np.ones(rows)
-    prefill = _pass(demand, platforms, columns, device, efficiency, prompt / chunks, one, cached + prompt, chunks)
-    return ServingSteps(decode, prefill, prefill.total_s / ranks)
+    """A decode step of the columns' own batch at mean context `context_tokens`, and prompts of `input_tokens`."""
+    replica = Replica.on(demand, platforms, columns, efficiency)
+    return ServingSteps(replica.decode(columns.batch.astype(np.float64), context_tokens), replica.prefill(input_tokens, cached_tokens))
 
 
 def _device(demand: ServingDemand, platforms: Platforms, columns: ServingColumns, efficiency: ServingEfficiency) -> Device:
-    """Rates of one device of each candidate. A format the chip has no units for computes in 16 bit."""
+    """Rates of one device of each candidate."""
     row, precision = columns.platform, columns.precision
-    peak = usable_peak_flops_per_s(platforms)
     # Published 4-bit checkpoints of expert models quantise the experts alone (model cards of gpt-oss, DeepSeek-R1-FP4).
-    mixer_precision = np.where(np.isin(precision, _FOUR_BIT), _BF16, precision) if demand.experts else precision
-    weight_bytes = np.array([WEIGHT_BYTES[name] for name in PRECISIONS])
-    memory = platforms.memory_bandwidth_bytes_per_s
-    linear_memory = efficiency.linear_bandwidth * memory[:, None]
-    linear_compute = efficiency.linear_compute * peak
+    mixer = np.where(np.isin(precision, FOUR_BIT), BF16, precision) if demand.experts else precision
+    weight_bytes = np.array(WEIGHT_BYTES)
     return Device(
-        linear_flops_per_s=linear_compute[row, precision],
-        linear_bytes_per_s=linear_memory[row, precision],
-        mixer_flops_per_s=linear_compute[row, mixer_precision],
-        mixer_bytes_per_s=linear_memory[row, mixer_precision],
-        expert_flops_per_s=(efficiency.expert_compute * peak)[row, precision],
-        expert_bytes_per_s=(efficiency.expert_bandwidth * memory[:, None])[row, precision],
-        half_flops_per_s=linear_compute[row, _BF16],
-        half_bytes_per_s=linear_memory[row, _BF16],
-        attention_flops_per_s=(efficiency.attention_compute * peak[:, _BF16])[row],
-        attention_bytes_per_s=(efficiency.attention_bandwidth * memory)[row],
-        memory_bytes_per_s=memory[row],
+        linear_flops_per_s=efficiency.linear_flops_per_s[row, precision],
+        linear_bytes_per_s=efficiency.linear_bytes_per_s[row, precision],
+        linear_s=efficiency.linear_s[row, precision],
+        mixer_flops_per_s=efficiency.linear_flops_per_s[row, mixer],
+        mixer_bytes_per_s=efficiency.linear_bytes_per_s[row, mixer],
+        mixer_s=efficiency.linear_s[row, mixer],
+        expert_flops_per_s=efficiency.expert_flops_per_s[row, precision],
+        expert_bytes_per_s=efficiency.expert_bytes_per_s[row, precision],
+        expert_s=efficiency.expert_s[row, precision],
+        half_flops_per_s=efficiency.linear_flops_per_s[row, BF16],
+        half_bytes_per_s=efficiency.linear_bytes_per_s[row, BF16],
+        attention_flops_per_s=efficiency.attention_flops_per_s[row],
+        attention_bytes_per_s=efficiency.attention_bytes_per_s[row],
+        attention_s=efficiency.attention_s[row],
         weight_bytes=weight_bytes[precision],
-        mixer_weight_bytes=weight_bytes[mixer_precision],
+        mixer_weight_bytes=weight_bytes[mixer],
         kv_bytes=np.array(KV_BYTES)[columns.kv_precision],
+        domain=platforms.scale_up_domain[row],
+        network=platforms.network.take(row),
     )
 
 
-def usable_peak_flops_per_s(platforms: Platforms) -> FloatColumn:
-    """Peak of each format, that of 16 bit where the chip lacks the format: weights are then widened on the way in."""
-    peak = platforms.peak_flops_per_s
-    half = np.fmax(peak[:, _BF16], peak[:, PRECISIONS.index("fp16")])
-    return np.where(np.isnan(peak), half[:, None], peak)
+class _Sum:
+    """Adds operations up, each with its compute and memory time, to `PassTimes`."""
+
+    def __init__(self, rows: int) -> None:
+        self.operations: dict[str, FloatColumn] = {}
+        self.compute = np.zeros(rows)
+        self.memory = np.zeros(rows)
+
+    def add(self, name: str, compute_s: FloatColumn, memory_s: FloatColumn) -> None:
+        """One operation: a smooth maximum of its two times."""
+        compute_squared = compute_s * compute_s
+        total = np.sqrt(compute_squared + memory_s * memory_s)
+        share = compute_squared / np.maximum(total, 1e-30)
+        self.operations[name] = self.operations[name] + total if name in self.operations else total
+        self.compute += share
+        self.memory += total - share
 
 
-def _pass(
-    demand: ServingDemand,
-    platforms: Platforms,
-    columns: ServingColumns,
-    device: Device,
-    efficiency: ServingEfficiency,
-    tokens: FloatColumn,
-    sequences: FloatColumn,
-    context: FloatColumn,
-    chunks: FloatColumn | None,
-) -> PassTimes:
-    """One pass of `tokens` per attention rank through the whole model; `chunks` (prefill) repeats it to cover the prompt."""
-    prefill = chunks is not None
-    tp = columns.tp.astype(np.float64)
-    operations: dict[str, FloatColumn] = {}
-    compute: list[FloatColumn] = []
-    memory: list[FloatColumn] = []
-
-    def add(name: str, flops_s: FloatColumn, bytes_s: FloatColumn) -> None:
-        total = np.sqrt(flops_s * flops_s + bytes_s * bytes_s)
-        operations[name] = operations[name] + total if name in operations else total
-        share = flops_s * flops_s / np.maximum(total, 1e-30)
-        compute.append(share)
-        memory.append(total - share)
-
+def _pass(demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, work: Tokens) -> PassTimes:
+    """One pass through the whole model (all pipeline stages), repeated for each chunk of a prompt."""
+    prefill = work.chunks is not None
+    tokens, tp = work.tokens, columns.tp.astype(np.float64)
+    parts = _Sum(len(columns))
     mixer = demand.mixer_elements / tp + demand.copied_elements
-    add("linear", 2.0 * tokens * mixer / device.mixer_flops_per_s, mixer * device.mixer_weight_bytes / device.mixer_bytes_per_s)
+    parts.add("linear", 2.0 * tokens * mixer / device.mixer_flops_per_s, mixer * device.mixer_weight_bytes / device.mixer_bytes_per_s)
     if demand.feed_forward_elements:
         dense = demand.feed_forward_elements / tp
-        add("linear", 2.0 * tokens * dense / device.linear_flops_per_s, dense * device.weight_bytes / device.linear_bytes_per_s)
+        parts.add("linear", 2.0 * tokens * dense / device.linear_flops_per_s, dense * device.weight_bytes / device.linear_bytes_per_s)
     for group in demand.experts:
-        flops, touched = _expert_demand(group, columns, tokens, efficiency.routing)
-        add("experts", flops / device.expert_flops_per_s, touched * device.weight_bytes / device.expert_bytes_per_s)
+        flops, touched = _expert_demand(group, columns, work.every, efficiency)
+        parts.add("experts", flops / device.expert_flops_per_s, touched * device.weight_bytes / device.expert_bytes_per_s)
     for layers in demand.attention:
-        flops, read = _attention_demand(layers, tp, tokens, sequences, context, prefill=prefill)
-        add("attention", flops / device.attention_flops_per_s, read * device.kv_bytes / device.attention_bytes_per_s)
-    if demand.state_bytes:
-        state_s = 2.0 * sequences * demand.state_bytes / tp / device.attention_bytes_per_s
-        add("state", tokens * demand.state_flops / tp / device.attention_flops_per_s, state_s)
+        flops, read = _attention_demand(layers, tp, work)
+        parts.add("attention", flops / device.attention_flops_per_s, read * device.kv_bytes / device.attention_bytes_per_s)
+    if demand.state_layers:
+        moved = 2.0 * work.sequences * demand.state_bytes / tp
+        parts.add("state", tokens * demand.state_flops / tp / device.attention_flops_per_s, moved / device.attention_bytes_per_s)
     head = demand.head_elements / tp
-    add("head", 2.0 * sequences * head / device.half_flops_per_s, 2.0 * head / device.half_bytes_per_s)
-
-    operations["all_reduce"], operations["all_to_all"] = _collectives_s(demand, platforms, columns, efficiency, tokens)
-    engine = efficiency.engine
-    launch = (
-        demand.mixers * engine.layer_s
-        + (demand.feed_forwards - demand.expert_layers) * engine.feed_forward_s
-        + demand.expert_layers * engine.expert_layer_s
-        + demand.mla_layers * engine.mla_layer_s
-        + demand.state_layers * engine.state_layer_s
-        + (demand.mixers * engine.prefill_layer_s if prefill else 0.0)
-    )
-    operations["launch"] = launch * efficiency.launch[columns.platform]
-    operations["engine"] = engine.step_s + engine.sequence_s * sequences
-    if chunks is not None:
-        operations = {name: seconds * chunks for name, seconds in operations.items()}
-        compute = [seconds * chunks for seconds in compute]
-        memory = [seconds * chunks for seconds in memory]
-    total: FloatColumn = sum(operations.values(), np.zeros(len(columns)))
-    resources = {
-        "compute": sum(compute, np.zeros(len(columns))),
-        "memory": sum(memory, np.zeros(len(columns))),
-        "network": operations["all_reduce"] + operations["all_to_all"],
-        "overhead": operations["launch"] + operations["engine"],
-    }
+    sampled = work.sequences if prefill else tokens
+    parts.add("head", 2.0 * sampled * head / device.half_flops_per_s, 2.0 * head / device.half_bytes_per_s)
+    operations, resources = parts.operations, {"compute": parts.compute, "memory": parts.memory}
+    operations["all_reduce"], operations["all_to_all"] = _collectives_s(demand, columns, device, efficiency, tokens)
+    resources["network"] = operations["all_reduce"] + operations["all_to_all"]
+    operations["launch"] = _launch_s(demand, device, efficiency, prefill=prefill)
+    operations["engine"] = efficiency.engine.step_s + efficiency.engine.sequence_s * work.sequences
+    resources["overhead"] = operations["launch"] + operations["engine"]
+    if work.chunks is not None:
+        operations = {name: seconds * work.chunks for name, seconds in operations.items()}
+        resources = {name: seconds * work.chunks for name, seconds in resources.items()}
+    total: FloatColumn = sum(resources.values(), np.zeros(len(columns)))
     return PassTimes(total, operations, resources)
 
 
-def _attention_demand(
-    group: AttentionDemand, tp: FloatColumn, tokens: FloatColumn, sequences: FloatColumn, context: FloatColumn, *, prefill: bool
-) -> tuple[FloatColumn, FloatColumn]:
-    """FLOP and cache elements read of one device (equations 1.2, 4.1)."""
-    reach = np.minimum(context, group.reach)
-    if prefill:
-        # Mean positions a prompt token attends: those cached before it, and half of its own prompt, within reach.
-        attended = np.minimum(context - tokens + _causal_mean(tokens, group.reach), group.reach)
-        flops_per_pair = group.prefill_flops_per_pair
-        index_flops = group.index_flops_per_pair * (context - 0.5 * tokens)
-    else:
-        attended, flops_per_pair, index_flops = reach, group.decode_flops_per_pair, group.index_flops_per_pair * context
-    flops = group.layers * tokens * (flops_per_pair * attended / tp + index_flops)
-    read = (
-        group.layers
-        * sequences
-        * (reach * group.cache_elements / np.minimum(tp, group.cache_shards) + 0.5 * group.index_elements * context)
+def _launch_s(demand: ServingDemand, device: Device, efficiency: ServingEfficiency, *, prefill: bool) -> FloatColumn:
+    """What kernels take however little they do, and the gaps between them (equation 4.2: launch and host overhead)."""
+    engine = efficiency.engine
+    dense_layers = demand.feed_forwards - demand.expert_layers
+    software = (
+        demand.mixers * engine.layer_s
+        + dense_layers * engine.feed_forward_s
+        + demand.expert_layers * engine.expert_layer_s
+        + (demand.mla_layers + demand.index_layers) * engine.mla_layer_s
+        + demand.state_layers * engine.state_layer_s
+        + (demand.prefill_launches * engine.prefill_layer_s if prefill else 0.0)
     )
-    return flops, read
+    return np.asarray(
+        software
+        + (2.0 * demand.mixers + 3.0 * demand.mla_layers) * device.mixer_s  # products of a mixer: in and out; latent: three more
+        + (demand.mixers - demand.state_layers) * device.attention_s
+        + 2.0 * dense_layers * device.linear_s
+        + demand.expert_layers * device.expert_s
+    )
 
 
-def _causal_mean(tokens: FloatColumn, window: float) -> FloatColumn:
-    """Mean attended positions over a causal sequence with a sliding window (table of equation 1.2)."""
-    if math.isinf(window):
-        return (tokens + 1.0) / 2.0
-    return np.where(tokens > window, window - window * (window - 1.0) / (2.0 * tokens), (tokens + 1.0) / 2.0)
+def _attention_demand(group: AttentionDemand, tp: FloatColumn, work: Tokens) -> tuple[FloatColumn, FloatColumn]:
+    """FLOP and cache elements read of one device (equations 1.2, 4.1)."""
+    reach = np.minimum(work.context, group.reach)
+    if work.chunks is not None:
+        # A prompt attends what was cached before it and half of itself, within reach.
+        prompt = work.tokens * work.chunks / work.sequences
+        attended = np.minimum(
+            work.context - prompt + mean_causal_context(prompt, group.reach if math.isfinite(group.reach) else None), group.reach
+        )
+        flops_per_pair = group.prefill_flops_per_pair
+        index_flops = group.index_flops_per_pair * (work.context - 0.5 * prompt)
+    else:
+        attended, flops_per_pair, index_flops = reach, group.decode_flops_per_pair, group.index_flops_per_pair * work.context
+    flops = group.layers * work.tokens * (flops_per_pair * attended + index_flops) / tp
+    elements = reach * group.cache_elements / np.minimum(tp, group.cache_shards) + 0.5 * group.index_elements * work.context
+    return flops, group.layers * work.sequences * elements
 
 
-def _expert_demand(group: ExpertDemand, columns: ServingColumns, tokens: FloatColumn, routing: float) -> tuple[FloatColumn, FloatColumn]:
+def _expert_demand(
+    group: ExpertDemand, columns: ServingColumns, every: FloatColumn, efficiency: ServingEfficiency
+) -> tuple[FloatColumn, FloatColumn]:
     """FLOP and weight elements touched on the fullest device (equation 4.2: E_hit counts the tokens of all ranks)."""
     devices = (columns.tp * columns.attention_dp).astype(np.float64)
     ep = np.minimum(columns.ep, devices)
-    every = tokens * columns.attention_dp
-    hit = group.experts * -np.expm1(every**routing * math.log1p(-group.top_k / group.experts))
-    hit_rank = hit / ep
-    spread = np.sqrt(2.0 * np.log(ep) * hit_rank * (1.0 - hit / group.experts))
-    fullest_hit = np.minimum(hit_rank + spread, group.experts / ep)
-    assigned = every * group.top_k / ep
-    fullest_assigned = assigned + np.sqrt(2.0 * np.log(ep) * assigned)
-    shards = devices / ep  # each expert is split further over the devices that are left
-    return group.layers * 2.0 * fullest_assigned * group.elements / shards, group.layers * fullest_hit * group.elements / shards
+    hit = group.experts * -np.expm1(every**efficiency.routing * math.log1p(-group.top_k / group.experts))
+    ranks = efficiency.imbalance * np.sqrt(2.0 * np.log(ep))  # expected maximum of `ep` equal Gaussians, in deviations
+    hit_rank, assigned = hit / ep, every * group.top_k / ep
+    fullest_hit = np.minimum(hit_rank + ranks * np.sqrt(hit_rank * (1.0 - hit / group.experts)), group.experts / ep)
+    fullest_assigned = assigned + ranks * np.sqrt(assigned)
+    elements = group.layers * group.elements * ep / devices  # each expert is split over the devices that are left
+    return 2.0 * fullest_assigned * elements, fullest_hit * elements
 
 
 def _collectives_s(
-    demand: ServingDemand, platforms: Platforms, columns: ServingColumns, efficiency: ServingEfficiency, tokens: FloatColumn
+    demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, tokens: FloatColumn
 ) -> tuple[FloatColumn, FloatColumn]:
-    """All-reduces of tensor parallelism (two a layer), all-to-alls of experts across attention ranks (two a layer)."""
-    row = columns.platform
-    tp = columns.tp.astype(np.float64)
-    devices = tp * columns.attention_dp
-    domain = platforms.scale_up_domain[row]
-
-    def rate(group: FloatColumn) -> tuple[FloatColumn, FloatColumn]:
-        outside = group > domain
-        latency = np.where(outside, platforms.scale_out_latency_s[row], platforms.scale_up_latency_s[row])
-        speed = np.where(outside, platforms.scale_out_bytes_per_s[row], platforms.scale_up_bytes_per_s[row])
-        return latency + efficiency.collective_s[row], speed * efficiency.collective_bandwidth[row]
-
+    """All-reduces of tensor parallelism and hops of pipeline stages; exchange of experts across attention ranks."""
+    tp, dp = columns.tp, columns.attention_dp
     message = tokens * demand.hidden * ACTIVATION_BYTES
-    latency, speed = rate(tp)
-    reduces = demand.mixers + np.where(columns.attention_dp > 1, demand.feed_forwards - demand.expert_layers, demand.feed_forwards)
-    reduce_s = np.where(tp > 1, reduces * (latency + 2.0 * (tp - 1.0) / tp * message / speed), 0.0)
-    exchange_s = np.zeros(len(columns))
-    for group in demand.experts:
-        latency, speed = rate(devices)
-        sent = tokens * min(group.top_k, 8) * group.width * ACTIVATION_BYTES / tp * (devices - 1.0) / devices
-        exchange_s = exchange_s + np.where(columns.attention_dp > 1, 2.0 * group.layers * (latency + sent / speed), 0.0)
-    hops = (columns.pp - 1.0) * (platforms.scale_up_latency_s[row] + message / platforms.scale_up_bytes_per_s[row])
-    return reduce_s + np.where(columns.pp > 1, hops, 0.0), exchange_s
+    none = np.zeros(len(columns))
+    reduce_s = exchange_s = none
+    if (tp > 1).any():
+        within = np.minimum(tp, device.domain)
+        # Expert layers across attention ranks exchange tokens instead of reducing them.
+        reduces = demand.mixers + demand.feed_forwards - np.where(dp > 1, demand.expert_layers, 0)
+        reduce_s = np.where(tp > 1, reduces * efficiency.all_reduce * all_reduce_s(message, tp, within, device.network), 0.0)
+    if (columns.pp > 1).any():
+        inside = tp * dp * columns.pp <= device.domain
+        reduce_s = reduce_s + (columns.pp - 1.0) * point_to_point_s(message / tp, inside, device.network)
+    if demand.experts and (dp > 1).any():
+        devices = tp * dp
+        within = np.minimum(devices, device.domain)
+        for group in demand.experts:
+            one_way = expert_exchange_s(tokens / tp, group.width * ACTIVATION_BYTES, group.top_k, devices, within, device.network)
+            exchange_s = exchange_s + np.where(dp > 1, 2.0 * group.layers * efficiency.exchange * one_way, 0.0)
+    return reduce_s, exchange_s
