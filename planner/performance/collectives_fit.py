@@ -206,7 +206,8 @@ def _replaced(fits: CollectiveFits, row: Fit, parameters: dict[str, float]) -> C
 
 def _with_borrowed(fits: CollectiveFits) -> CollectiveFits:
     """Parameters that no row decides, from the nearest relative that has one."""
-    known: dict[str, Fit] = {row.name: row for row in (*fits.links, *fits.engines, *fits.experts)}
+    rows: list[Fit] = [*fits.links, *fits.engines, *fits.experts]
+    known = {row.name: row for row in rows}
     for row in known.values():
         sources = {parameter: source.split("/") for parameter, source in row.borrowed.items()}
         fits = _replaced(fits, row, {parameter: getattr(known[name], theirs) for parameter, (name, theirs) in sources.items()})
