@@ -28,6 +28,7 @@ class Outcomes(Generic[Candidates]):
     devices: IntColumn  # paid for, whole servers when bought
     servers: IntColumn
     replicas: IntColumn
+    capacity_per_s: FloatColumn  # requests/s that one replica can sustain within the limits; NaN for training
     tokens_per_s: FloatColumn
     time_s: FloatColumn  # run time, or end-to-end latency of a request
     rented: BoolColumn
@@ -57,7 +58,20 @@ class Outcomes(Generic[Candidates]):
         """No rows, for candidates of the kind of `columns`."""
         whole, figure, truth = np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=np.bool_)
         return cls(
-            columns.take(whole.astype(np.intp)), whole, whole, whole, figure, figure, truth, figure, truth, figure, figure, whole, figure
+            columns.take(whole.astype(np.intp)),
+            whole,
+            whole,
+            whole,
+            figure,
+            figure,
+            figure,
+            truth,
+            figure,
+            truth,
+            figure,
+            figure,
+            whole,
+            figure,
         )
 
     @classmethod

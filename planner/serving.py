@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,7 +23,8 @@ from planner.performance.serving_step import ServingSteps, serving_steps
 from planner.recommend import Described, recommendations
 from planner.request import Serving
 from planner.search import serving_space
-from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns
+from planner.search.monotone import largest_true
 from planner.search.shape import ModelShape
 
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
@@ -57,30 +58,69 @@ class ServingStage:
         return cls(ground, workload, serving_demand(ground.subject.architecture), efficiency)
 
     def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account]:
-        """Every replica on every platform with every batch: the survivors worth showing, and the account."""
+        """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
         account, survivors = Account(), [Outcomes.none(ServingColumns.none())]
-        platforms = range(len(self.ground.precisions))
-        for platform in platforms:
-            for columns in self._candidates(platform):
-                outcomes = self.evaluate(columns).outcomes
-                account.record(outcomes)
-                survivors.append(best_and_frontier(outcomes, self.ground.request.objective))
-            progress((platform + 1) / len(platforms))
+        cells = ServingColumns.concatenate([self._cells(platform) for platform in range(len(self.ground.precisions))])
+        for start in range(0, len(cells), _CHUNK_ROWS):
+            outcomes = self.outcomes(cells.take(np.arange(start, min(start + _CHUNK_ROWS, len(cells)))))
+            account.record(outcomes)
+            survivors.append(best_and_frontier(outcomes, self.ground.request.objective))
+            progress(min(1.0, (start + _CHUNK_ROWS) / len(cells)))
         return Outcomes.concatenate(survivors), account
 
-    def _candidates(self, platform: int) -> Iterator[ServingColumns]:
+    def _cells(self, platform: int) -> ServingColumns:
         request, stands = self.ground.request, self.ground.platforms
         kv = range(2) if self.workload.kv_precision == "auto" else [KV_PRECISIONS.index(self.workload.kv_precision)]
-        cells = serving_space.cells(
+        return serving_space.cells(
             ModelShape.of(self.ground.subject.architecture),
             int(stands.scale_up_domain[platform]),
             request.limits.max_devices,
             self.ground.precisions[platform],
             tuple(kv),
         ).on(platform)
-        rows = serving_space.with_batches(cells, self._memory(cells).max_batch)
-        for start in range(0, len(rows), _CHUNK_ROWS):
-            yield rows.take(np.arange(start, min(start + _CHUNK_ROWS, len(rows))))
+
+    def outcomes(self, cells: ServingColumns) -> Outcomes[ServingColumns]:
+        """What each replica can do: the largest batch within its memory and the latency limits is its capacity; the
+        number of replicas follows from the peak rate, and the batch that they then really run from theirs.
+        """
+        workload = self.workload
+        max_batch = np.maximum(self._memory(cells).max_batch, 1)
+        top = serving_space.largest_index(max_batch)
+
+        def rates(index: IntColumn) -> ServingRates:
+            batch = serving_space.batch_at(index, max_batch)
+            return self._rates(self._steps(replace(cells, batch=batch)), batch.astype(np.float64))
+
+        def within_limits(index: IntColumn) -> BoolColumn:
+            found = rates(index)
+            return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
+
+        limit = np.maximum(largest_true(top, within_limits), 0)
+        capacity = rates(limit).requests_per_s
+        replicas = self._replicas(capacity)
+        each = workload.requests_per_s * workload.peak_to_mean / replicas
+        idle = largest_true(limit, lambda index: rates(index).requests_per_s < each)
+        running = replace(cells, batch=serving_space.batch_at(np.minimum(idle + 1, limit), max_batch))
+        return self.evaluate(running, capacity).outcomes
+
+    def _steps(self, columns: ServingColumns) -> ServingSteps:
+        workload = self.workload
+        return serving_steps(
+            self.demand,
+            self.ground.platforms,
+            columns,
+            input_tokens=workload.input_tokens,
+            context_tokens=workload.input_tokens + workload.output_tokens / 2,  # the mean over a request's answer
+            efficiency=self.efficiency,
+            cached_tokens=workload.prefix_hit_rate * workload.input_tokens,
+        )
+
+    def _rates(self, steps: ServingSteps, batch: FloatColumn) -> ServingRates:
+        return serving_rates(steps, batch, self.workload.output_tokens, self.efficiency)
+
+    def _replicas(self, capacity_requests_per_s: FloatColumn) -> IntColumn:
+        peak = self.workload.requests_per_s * self.workload.peak_to_mean
+        return sizing.replicas(peak, capacity_requests_per_s * self.workload.utilisation_limit)
 
     def _memory(self, columns: ServingColumns) -> ServingMemory:
         reserve = self.ground.request.assumptions.memory_reserve
@@ -88,22 +128,13 @@ class ServingStage:
         capacity = self.ground.platforms.memory_bytes[columns.platform]
         return serving_memory(self.ground.subject.architecture, self.workload, columns, capacity, recipe)
 
-    def evaluate(self, columns: ServingColumns) -> Evaluated:
-        """Memory, speed, size, money and limits of every row."""
+    def evaluate(self, columns: ServingColumns, capacity_per_s: FloatColumn) -> Evaluated:
+        """Memory, speed, size, money and limits of replicas that run `columns.batch` and can do `capacity_per_s` requests/s."""
         workload, platform, request = self.workload, columns.platform, self.ground.request
         stands = self.ground.platforms
-        memory = self._memory(columns)
-        steps = serving_steps(
-            self.demand,
-            stands,
-            columns,
-            input_tokens=workload.input_tokens,
-            context_tokens=workload.input_tokens + workload.output_tokens / 2,  # the mean over a request's answer
-            efficiency=self.efficiency,
-            cached_tokens=workload.prefix_hit_rate * workload.input_tokens,
-        )
-        rates = serving_rates(steps, columns.batch.astype(np.float64), workload.output_tokens, self.efficiency)
-        replicas = sizing.replicas(workload.requests_per_s * workload.peak_to_mean, rates.requests_per_s * workload.utilisation_limit)
+        memory, steps = self._memory(columns), self._steps(columns)
+        rates = self._rates(steps, columns.batch.astype(np.float64))
+        replicas = self._replicas(capacity_per_s)
         per_server = stands.devices_per_server[platform]
         servers = sizing.servers(replicas, columns.devices, per_server)
         bought, rented = servers * per_server, replicas * columns.devices
@@ -111,9 +142,10 @@ class ServingStage:
         network = self.ground.network(platform, bought)
         money = charges(self.ground.tariffs, platform, bought, rented, network, period_s, request.site, request.assumptions)
         devices = np.where(money.rented, rented, bought).astype(np.int32)
+        usable = stands.memory_bytes[platform] * (1.0 - request.assumptions.memory_reserve)
         reason, excess = first_broken(
             [
-                ("memory", columns.batch / np.maximum(memory.max_batch, 0.5)),
+                ("memory", sum(memory_parts(memory, columns).values(), np.zeros(len(columns))) / usable),
                 ("ttft", rates.ttft_s / workload.ttft_s),
                 ("tpot", rates.tpot_s / workload.tpot_s),
                 *limits_used(request.limits, devices, money),
@@ -124,6 +156,7 @@ class ServingStage:
             devices=devices,
             servers=servers,
             replicas=replicas,
+            capacity_per_s=capacity_per_s,
             tokens_per_s=rates.tokens_per_s * replicas,
             time_s=rates.end_to_end_s,
             rented=money.rented,
@@ -138,13 +171,13 @@ class ServingStage:
 
     def recommendations(self, chosen: Outcomes[ServingColumns]) -> tuple[Recommendation, ...]:
         """The rows of `chosen`, which are replicas in their final order, with all their parts."""
-        known = self.evaluate(chosen.columns)
+        known = self.evaluate(chosen.columns, chosen.capacity_per_s)
         return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
 
     def _described(self, known: Evaluated, row: int) -> Described:
         outcomes, rates, workload = known.outcomes, known.rates, self.workload
         ttft_s, tpot_s = float(rates.ttft_s[row]), float(rates.tpot_s[row])
-        capacity = float(rates.requests_per_s[row]) * int(outcomes.replicas[row])
+        capacity = float(outcomes.capacity_per_s[row]) * int(outcomes.replicas[row])
         peak = workload.requests_per_s * workload.peak_to_mean
         period_s = self.ground.request.site.years * SECONDS_PER_YEAR
         tokens_per_s = workload.requests_per_s * workload.output_tokens
@@ -172,22 +205,26 @@ class ServingStage:
         )
 
     def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
-        memory, columns = known.memory, known.outcomes.columns
         capacity = float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
-        sequences = int(columns.batch[row]) / int(columns.attention_dp[row])
-        parts = {
-            "weights": float(memory.weights_bytes[row]),
-            "kv_cache": float(memory.kv_bytes_per_sequence[row]) * sequences,
-            "state": float(memory.state_bytes_per_sequence[row]) * sequences,
-            "activations": float(memory.activation_bytes[row]),
-            "overhead": float(memory.overhead_bytes[row]),
-        }
+        parts = {name: float(column[row]) for name, column in memory_parts(known.memory, known.outcomes.columns).items()}
         return MemoryUse(
             parts=parts,
             used_bytes=sum(parts.values()),
             capacity_bytes=capacity,
             reserve_bytes=capacity * self.ground.request.assumptions.memory_reserve,
         )
+
+
+def memory_parts(memory: ServingMemory, columns: ServingColumns) -> dict[str, FloatColumn]:
+    """Bytes on the fullest device while `columns.batch` requests run in the replica."""
+    sequences = columns.batch / columns.attention_dp
+    return {
+        "weights": memory.weights_bytes,
+        "kv_cache": memory.kv_bytes_per_sequence * sequences,
+        "state": memory.state_bytes_per_sequence * sequences,
+        "activations": memory.activation_bytes,
+        "overhead": memory.overhead_bytes,
+    }
 
 
 def _strategy(columns: ServingColumns, row: int) -> Strategy:

@@ -174,6 +174,7 @@ class TrainingStage:
             devices=np.where(money.rented, devices, bought).astype(np.int32),
             servers=servers.astype(np.int32),
             replicas=np.ones(len(columns), dtype=np.int32),
+            capacity_per_s=np.full(len(columns), np.nan),
             tokens_per_s=columns.global_batch * float(workload.sequence_tokens) / step.step_s,
             time_s=run_s,
             rented=money.rented,

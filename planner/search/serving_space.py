@@ -48,15 +48,15 @@ def cells(shape: ModelShape, domain: int, max_devices: int, precisions: tuple[in
     )
 
 
-def with_batches(cells: ServingColumns, max_batch: IntColumn) -> ServingColumns:
-    """Every cell with every batch up to what its memory holds, that largest one included."""
-    grid = np.array(batches(), dtype=np.int64)
-    largest = np.minimum(max_batch, _MOST_BATCH)
-    batch = np.minimum(grid[None, :], largest[:, None])
-    first = np.concatenate([np.ones((len(cells), 1), dtype=bool), batch[:, 1:] > batch[:, :-1]], axis=1)
-    cell, column = np.nonzero(first & (largest[:, None] >= 1))
-    keep = cells.take(cell)
-    return ServingColumns(
-        **{name: getattr(keep, name) for name in ("platform", "tp", "pp", "ep", "attention_dp", "precision", "kv_precision")},
-        batch=batch[cell, column].astype(np.int32),
-    )
+def batch_at(index: IntColumn, max_batch: IntColumn) -> IntColumn:
+    """The batch at `index` of the ladder of batches, at most what the replica holds."""
+    return np.minimum(_LADDER[index], max_batch)
+
+
+def largest_index(max_batch: IntColumn) -> IntColumn:
+    """Index of the ladder's first batch that reaches `max_batch`: the last one worth trying."""
+    found: IntColumn = np.minimum(np.searchsorted(_LADDER, max_batch), len(_LADDER) - 1).astype(np.int32)
+    return found
+
+
+_LADDER = np.array(batches(), dtype=np.int32)

@@ -8,7 +8,10 @@ from planner.outcomes import REASONS, first_broken, pareto
 
 
 def dominated(first, second, row):
-    return any((first[i] <= first[row]) and (second[i] <= second[row]) and (first[i] < first[row] or second[i] < second[row]) for i in range(len(first)))
+    return any(
+        (first[i] <= first[row]) and (second[i] <= second[row]) and (first[i] < first[row] or second[i] < second[row])
+        for i in range(len(first))
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.economics.cost import SECONDS_PER_DAY, SECONDS_PER_YEAR, depreciation_usd, energy_kwh, maintenance_usd, rent_usd, usd_per_million_tokens
+from planner.economics.cost import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_YEAR,
+    depreciation_usd,
+    energy_kwh,
+    maintenance_usd,
+    rent_usd,
+    usd_per_million_tokens,
+)
 from planner.economics.power import facility_w, loaded_w, operational_kgco2e
 
 
