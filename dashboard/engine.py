@@ -8,7 +8,7 @@ import streamlit as st
 
 from planner.answer import Plan
 from planner.library import Library, default_library, load_library
-from planner.plan import plan
+from planner import plan
 from planner.request import PlanRequest
 
 PLANS_KEPT = 200

@@ -154,8 +154,7 @@ _GROUPED = (
         choices={"auto": mark("Try all"), "bf16": "BF16", "fp8": "FP8"},
     ),
     FormField("assumptions.memory_reserve", mark("Device memory kept free (share)"), "advanced", step=0.01),
-    FormField("assumptions.framework_memory_bytes", mark("Memory of driver and framework (GB)"), "advanced", scale=1e9, step=0.5),
-    FormField("assumptions.bandwidth_efficiency", mark("Achieved share of memory bandwidth"), "advanced", step=0.05),
-    FormField("assumptions.network_efficiency", mark("Achieved share of network line rate"), "advanced", step=0.05),
+    FormField("assumptions.power_share", mark("Mean power over rated power (share)"), "advanced", step=0.05),
+    FormField("assumptions.node_to_accelerator_power", mark("Rated power of a server over its accelerators (×)"), "advanced", step=0.1),
 )
 FIELDS = {row.path: row for row in _GROUPED}

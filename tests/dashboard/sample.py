@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from model_db import load_models
 from planner.answer import (
     BillLine,
     Bottleneck,
@@ -146,6 +149,7 @@ def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:
                 tokens_per_s=option.performance.tokens_per_s,
                 time_s=5.4 / option.rank,
                 carbon_kgco2e=option.power.carbon_kgco2e,
+                at_least=False,
                 pareto=option.rank < 3,
             )
             for option in recommendations
@@ -153,3 +157,13 @@ def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:
         assumptions=assumptions(request),
         sources={"example-accelerator": ("Example data sheet",)},
     )
+
+
+def library() -> SimpleNamespace:
+    """As much of a library as pages read: the real models, two accelerators."""
+    accelerators = {
+        "example-accelerator": SimpleNamespace(id="example-accelerator", name="Example <b>X</b>", vendor="Example"),
+        "other-accelerator": SimpleNamespace(id="other-accelerator", name="Other Y", vendor="Other"),
+    }
+    hardware = SimpleNamespace(accelerators=accelerators, servers={}, release="2026-11-22", digest="sample")
+    return SimpleNamespace(hardware=hardware, models=load_models(), digest="abcdef0123456789")

@@ -1,0 +1,59 @@
+"""Every page can be used by everyone: axe, both themes, wide and narrow, nothing that scrolls sideways."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pages import opened
+from playwright.sync_api import Browser, Page
+
+STATES = {
+    "example": "/",
+    "training": "/?v=1&model=llama3.1-8b&task=training&tokens=200000000000",
+    "nothing fits": "/?v=1&model=llama3.1-405b&task=serving&ttft=0.01",
+    "faulty link": "/?v=99",
+}
+KNOWN: frozenset[str] = frozenset()  # findings inside the framework that are not ours to mend, each with its reason
+
+
+def scanned(page: Page) -> list[str]:
+    """Serious and critical findings of axe, each with where it is."""
+    return [
+        f"{finding['id']}: {node['target']}"
+        for finding in Axe().run(page).response["violations"]
+        if finding["impact"] in {"serious", "critical"} and finding["id"] not in KNOWN
+        for node in finding["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(state: str, scheme: str, browser: Browser, app_url: str) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    opened(page, app_url + STATES[state])
+    found = scanned(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)
+    found += scanned(page)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    main = page.evaluate("(main => main.scrollWidth - main.clientWidth)(document.querySelector('[data-testid=stMain]'))")
+    context.close()
+    assert found == [], json.dumps(found, indent=1)
+    assert (wide, main) == (0, 0)
+
+
+def test_one_first_heading_and_no_level_skipped(page: Page, app_url: str) -> None:
+    opened(page, app_url)
+    main = page.get_by_test_id("stMain")
+    levels = [int(heading.evaluate("heading => heading.tagName[1]")) for heading in main.get_by_role("heading").all()]
+    assert levels.count(1) == 1
+    assert all(following - before <= 1 for before, following in pairwise(levels)), levels
+
+
+def test_at_320_px_the_page_reflows(page: Page, app_url: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 700})
+    opened(page, app_url)
+    main = page.evaluate("(main => main.scrollWidth - main.clientWidth)(document.querySelector('[data-testid=stMain]'))")
+    assert main == 0

@@ -1,0 +1,144 @@
+"""The main job, end to end, as a person does it."""
+
+import re
+
+import pytest
+from pages import downloaded, enter, figures, number, opened, settled, watch
+from playwright.sync_api import Browser, Page, expect
+
+SAVED_LINK = "/?v=1&model=llama3.1-8b&task=serving&rate=25&in=2048"
+
+
+def check_csv_against(page: Page) -> None:
+    """The first row of the file has the figures that the page shows."""
+    shown = figures(page)
+    first = downloaded(page, "Export options as CSV")[0]
+    assert first["rank"] == "1"
+    cost = next(value for label, value in shown.items() if label.startswith("Cost over"))
+    assert number(cost) == pytest.approx(float(first["total_usd"]), rel=0.006)
+    assert number(shown["Facility power"]) == pytest.approx(float(first["facility_w"]), rel=0.006)
+    assert number(shown["Tokens/s"]) == pytest.approx(float(first["tokens_per_s"]), rel=0.006)
+
+
+def in_a_fresh_context(browser: Browser, address: str) -> dict[str, str]:
+    """What someone else sees who opens `address`."""
+    problems: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    watch(page, problems)
+    opened(page, address)
+    seen = figures(page)
+    context.close()
+    assert problems == []
+    return seen
+
+
+def test_serving_from_first_paint_to_a_shared_link_and_a_csv(watched: Page, app_url: str, browser: Browser) -> None:
+    opened(watched, app_url)
+    first = figures(watched)
+    assert re.match(r"Serve Llama 3\.1 70B at 10 requests/s", first["title"])
+    assert len(first) == 6
+    expect(watched.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")).to_have_count(3)
+
+    enter(watched, "Mean traffic (requests/s)", "120")
+    enter(watched, "Answer length (tokens)", "800")
+    changed = figures(watched)
+    assert changed["title"].endswith("120 requests/s")
+    assert changed["Tokens/s"] != first["Tokens/s"]
+    assert changed != first
+
+    assert "rate=120" in watched.url
+    assert "out=800" in watched.url
+    assert in_a_fresh_context(browser, watched.url) == changed
+    check_csv_against(watched)
+
+
+def test_a_training_run_from_its_task_to_a_shared_link_and_a_csv(watched: Page, app_url: str, browser: Browser) -> None:
+    opened(watched, app_url)
+    watched.get_by_role("radio", name="Train").click()
+    expect(watched.get_by_role("heading", level=1)).to_contain_text("Pre-train")
+    enter(watched, "Training data (billion tokens)", "200")
+    enter(watched, "Deadline (days)", "45")
+    shown = figures(watched)
+    assert "200" in shown["title"]
+    assert "Run time" in shown
+    assert "task=training" in watched.url
+    assert in_a_fresh_context(browser, watched.url) == shown
+    check_csv_against(watched)
+
+
+def test_the_bill_as_a_file_adds_up_and_names_units(watched: Page, app_url: str) -> None:
+    opened(watched, app_url + SAVED_LINK + "&get=buy")
+    bill = downloaded(watched, "Export bill as CSV")
+    assert bill
+    for line in bill:
+        if line["subtotal_usd"] != "unknown":
+            assert float(line["subtotal_usd"]) == pytest.approx(float(line["quantity"]) * float(line["unit_typical_usd"]), rel=1e-6)
+
+
+def test_back_leaves_the_app_after_any_number_of_edits(watched: Page, app_url: str) -> None:
+    watched.goto("about:blank")
+    opened(watched, app_url)
+    for rate in ("20", "30", "40"):
+        enter(watched, "Mean traffic (requests/s)", rate)
+    assert "rate=40" in watched.url
+    watched.go_back()
+    assert watched.url == "about:blank"
+    watched.go_forward()
+    settled(watched)
+    assert figures(watched)["title"].endswith("40 requests/s")
+
+
+def test_copy_link_puts_the_address_on_the_clipboard(watched: Page, app_url: str) -> None:
+    watched.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(watched, app_url + SAVED_LINK)
+    watched.get_by_role("button", name="Copy link").click()
+    expect(watched.get_by_text("Link copied")).to_be_visible()
+    assert watched.evaluate("navigator.clipboard.readText()") == watched.url
+
+
+def test_the_chosen_option_is_part_of_the_link(watched: Page, app_url: str, browser: Browser) -> None:
+    opened(watched, app_url)
+    watched.get_by_label("Shown option").click()
+    watched.get_by_role("option").nth(1).click()
+    watched.wait_for_timeout(300)
+    settled(watched)
+    assert "show=2" in watched.url
+    assert in_a_fresh_context(browser, watched.url) == figures(watched)
+
+
+def test_nothing_fits_offers_the_smallest_change_and_it_helps(watched: Page, app_url: str) -> None:
+    opened(watched, app_url + "/?v=1&model=llama3.1-405b&task=serving&ttft=0.01")
+    expect(watched.get_by_text("Nothing fits.")).to_be_visible()
+    watched.get_by_role("button", name=re.compile("^Set ")).first.click()
+    expect(watched.get_by_text("Nothing fits.")).to_have_count(0)
+    settled(watched)
+    assert "Facility power" in figures(watched)
+
+
+@pytest.mark.parametrize(
+    "query", ["?n=inf", "?v=1&model=llama3.1-8b&task=serving&rate=inf", "?v=99&model=x", "?v=1&c=%00%ff", "?c=" + "A" * 9000]
+)
+def test_a_hostile_link_is_said_and_the_page_works(query: str, watched: Page, app_url: str) -> None:
+    opened(watched, f"{app_url}/{query}")
+    expect(watched.get_by_role("alert").first).to_be_visible()
+    assert "Facility power" in figures(watched)
+
+
+def test_the_whole_task_works_by_keyboard(watched: Page, app_url: str) -> None:
+    opened(watched, app_url)
+    field = watched.get_by_label("Mean traffic (requests/s)", exact=True)
+    field.focus()
+    watched.keyboard.press("ControlOrMeta+A")
+    watched.keyboard.type("75")
+    watched.keyboard.press("Tab")
+    watched.wait_for_timeout(300)
+    settled(watched)
+    assert figures(watched)["title"].endswith("75 requests/s")
+    export = watched.get_by_role("button", name="Export options as CSV")
+    for _ in range(60):
+        watched.keyboard.press("Tab")
+        if export.evaluate("button => button === document.activeElement || button.contains(document.activeElement)"):
+            break
+    with watched.expect_download():
+        watched.keyboard.press("Enter")

@@ -1,0 +1,175 @@
+"""The page Plan: its form, hostile links, answers of every kind."""
+
+import re
+
+import pytest
+import sample
+from streamlit.testing.v1 import AppTest
+
+from dashboard import engine
+from facts.errors import Fault, RackwrightError
+from planner.links import encode_link
+from planner.request import PlanRequest
+
+
+def text_of(app: AppTest) -> str:
+    """Everything the page says in words."""
+    kinds = ("title", "header", "subheader", "markdown", "caption", "warning", "error", "info", "success")
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def plain(text: str) -> str:
+    """Markdown's escapes taken away."""
+    return re.sub(r"\\(.)", r"\1", text).replace("\u202f", " ")
+
+
+def test_first_visit_shows_a_finished_example(opened, asked):
+    app = opened()
+    assert not app.exception
+    assert len(asked) == 1
+    assert "Serve Example 70B at 10 requests/s" in plain(app.title[0].value)
+    assert "Buy 8 × =Example <b>X</b>" in plain(app.markdown[0].value)
+    assert [metric.value.replace("\\", "").replace("\u202f", " ") for metric in app.metric] == [
+        "$400 k",
+        "10.8 kW",
+        "2.11 k",
+        "24.0 ms",
+        "10%",
+    ]
+    assert not app.warning
+
+
+def test_names_from_a_catalog_cannot_become_markup(opened):
+    answer = opened().markdown[0].value
+    assert r"\=Example" in answer or "=Example" in answer
+    assert r"\<b\>" in answer
+
+
+def test_at_most_six_inputs_stand_open(opened):
+    sidebar = opened().sidebar
+    widgets = [
+        widget
+        for kind in ("selectbox", "number_input", "multiselect", "segmented_control", "text_input", "slider")
+        for widget in sidebar.get(kind)
+    ]
+    assert 4 <= len(widgets) <= 6
+
+
+def test_a_changed_input_changes_the_question_and_nothing_else(opened, asked):
+    app = opened()
+    app.number_input(key="field:workload.requests_per_s").set_value(25.0).run()
+    assert not app.exception
+    before, after = asked[0], asked[-1]
+    assert after.workload.requests_per_s == 25
+    assert after.model_copy(update={"workload": before.workload}) == before
+    assert after.workload.model_copy(update={"requests_per_s": 10.0}) == before.workload
+
+
+def test_values_survive_the_other_task(opened, asked):
+    app = opened()
+    app.number_input(key="field:workload.input_tokens").set_value(4096).run()
+    app.segmented_control(key="field:workload.kind").set_value("training").run()
+    assert not app.exception
+    assert asked[-1].workload.kind == "training"
+    app.number_input(key="field:workload.tokens").set_value(15.0).run()
+    assert asked[-1].workload.tokens == 15e9
+    app.segmented_control(key="field:workload.kind").set_value("serving").run()
+    assert asked[-1].workload.input_tokens == 4096
+    assert app.number_input(key="field:workload.input_tokens").value == 4096
+
+
+def test_a_link_opens_what_it_asks(opened, asked):
+    wanted = PlanRequest.parse(
+        {"model": "llama3.1-8b", "workload": {"kind": "training", "tokens": 3e11, "optimizer": "muon"}, "limits": {"power_w": 250_000}}
+    )
+    app = opened(dict(pair.split("=", 1) for pair in encode_link(wanted).split("&")))
+    assert asked == [wanted]
+    assert not app.exception
+    assert not app.warning
+    assert app.number_input(key="field:workload.tokens").value == 300
+
+
+HOSTILE = {
+    "infinite rate": {"model": "llama3.1-70b", "task": "serving", "rate": "inf"},
+    "overflowing rate": {"model": "llama3.1-70b", "task": "serving", "rate": "1e999"},
+    "five thousand digits": {"model": "llama3.1-70b", "task": "serving", "in": "9" * 5000},
+    "not a number": {"model": "llama3.1-70b", "task": "serving", "in": "nan"},
+    "below the minimum": {"model": "llama3.1-70b", "task": "serving", "rate": "-5"},
+    "a fraction of a token": {"model": "llama3.1-70b", "task": "serving", "in": "12.7"},
+    "unknown task": {"model": "llama3.1-70b", "task": "baking"},
+    "damaged payload": {"model": "llama3.1-70b", "task": "serving", "c": "AAAA"},
+    "not base64url": {"model": "llama3.1-70b", "task": "serving", "c": "§§§"},
+    "newer version": {"v": "99", "model": "llama3.1-8b"},
+    "version zero": {"v": "0"},
+    "unknown word": {"model": "llama3.1-70b", "task": "serving", "goal": "FASTER"},
+    "a megabyte": {"c": "A" * 1_000_000},
+    "unknown precision": {"model": "llama3.1-70b", "task": "serving", "prec": "fp3"},
+    "only unknown keys": {"utm_source": "mail", "n": "inf"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_link_says_so_and_the_page_works(name, opened, asked):
+    app = opened(HOSTILE[name])
+    assert not app.exception
+    assert len(app.warning) >= 1, "what was not used is said"
+    assert app.metric, "the example stands in"
+    app.number_input(key="field:workload.requests_per_s").set_value(3.0).run()
+    assert not app.exception
+    assert asked[-1].workload.requests_per_s == 3
+
+
+def test_a_rank_out_of_reach_shows_the_first_option(opened):
+    for rank in ("99", "-1", "٣", "1e9", "0"):
+        app = opened({"model": "llama3.1-70b", "task": "serving", "show": rank})
+        assert not app.exception
+        assert "Buy 8 ×" in plain(app.markdown[0].value)
+
+
+def test_a_link_can_show_another_option(opened):
+    app = opened({"model": "llama3.1-70b", "task": "serving", "show": "2"})
+    assert "Buy 2 × 8" in plain(app.markdown[0].value)
+    assert app.selectbox(key="shown_option").value == 2
+
+
+def test_another_option_becomes_the_shown_one_and_a_new_question_starts_at_the_first(opened):
+    app = opened()
+    app.selectbox(key="shown_option").set_value(3).run()
+    assert not app.exception
+    assert "Buy 3 × 8" in plain(app.markdown[0].value)
+    assert app.metric[0].value.replace("\\", "").replace("\u202f", " ") == "$1.20 M"
+    app.number_input(key="field:workload.requests_per_s").set_value(12.0).run()
+    assert "Buy 8 ×" in plain(app.markdown[0].value)
+
+
+def test_nothing_fits_names_the_limit_and_applies_the_smallest_change(opened, asked):
+    app = opened({"model": "llama3.1-70b", "task": "serving", "ttft": "0.005"})
+    assert not app.exception
+    assert "Nothing fits" in app.warning[0].value
+    assert "time to first token" in app.warning[0].value
+    app.button(key="apply:[('workload.ttft_s', 2.8)]").click().run()
+    assert not app.exception
+    assert asked[-1].workload.ttft_s == 2.8
+    assert app.metric
+
+
+def test_an_unknown_model_is_said_at_its_control_and_the_page_works(opened, monkeypatch):
+    def refused(request, library=None, progress=None):
+        if request.model == "no-such-model":
+            raise RackwrightError(Fault("unknown_model", value=request.model, hint="llama3.1-8b"))
+        return sample.plan(request)
+
+    monkeypatch.setattr(engine, "plan", refused)
+    app = opened({"task": "serving", "model": "no-such-model"})
+    assert not app.exception
+    assert "no-such-model" in plain(text_of(app))
+    app.selectbox(key="field:model").set_value("llama3.1-8b").run()
+    assert app.metric
+
+
+def test_the_text_of_a_link_is_never_run_as_markup(opened):
+    app = opened({"model": "llama3.1-70b", "task": "serving", "<img src=x onerror=alert(1)>": "1", "![x](http://127.0.0.1/x)": "1"})
+    assert not app.exception
+    for warning in app.warning:
+        assert "<img" not in warning.value
+        assert "![" not in warning.value
