@@ -21,35 +21,75 @@ def called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
-def codes(argument: ast.expr) -> list[str] | None:
-    """The codes that an expression can be, or None if it is not spelled out."""
-    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-        return [argument.value]
-    if isinstance(argument, ast.IfExp):
-        first, second = codes(argument.body), codes(argument.orelse)
-        return None if first is None or second is None else first + second
-    return None
-
-
 def raised_codes() -> Iterator[tuple[str, str]]:
-    """Each fault code in the source with its place. A function that hands its own first argument on to `Fault` is
-    followed to its callers; a code that is not spelled out anywhere fails the test."""
+    """Each fault code in the source with its place. A code that cannot be traced to a literal fails the test."""
     for path in sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        tables = {
+            target.id: statement.value
+            for statement in module.body
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Dict)
+            for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+            if isinstance(target, ast.Name)
+        }
         makers = {"Fault"}
-        for function in ast.walk(tree):
-            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            names = {argument.arg for argument in function.args.args}
-            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call) and called(node) == "Fault" and node.args):
-                if isinstance(call.args[0], ast.Name) and call.args[0].id in names:
+        for _ in range(2):  # once for `Fault`, once for the functions that hand their own first argument on to it
+            for call, function in calls(module, makers):
+                parameters = {argument.arg for argument in function.args.args} if function else set()
+                code = call.args[0] if call.args else ast.Constant(value=None)
+                if isinstance(code, ast.Name) and code.id in parameters and function:
                     makers.add(function.name)
-                    call.args[0] = ast.Constant(value="")
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) in makers):
+        for call, function in calls(module, makers):
             place = f"{path.relative_to(ROOT)}:{call.lineno}"
-            found = codes(call.args[0]) if call.args else None
-            assert found is not None, f"{place}: the fault's code is not spelled out"
-            yield from ((code, place) for code in found if code)
+            yield from ((code, place) for code in traced(call.args[0] if call.args else None, function, tables, place))
+
+
+def calls(module: ast.Module, names: set[str]) -> Iterator[tuple[ast.Call, ast.FunctionDef | None]]:
+    """Calls of functions or methods with one of `names`, with the innermost function they stand in."""
+
+    def visit(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[ast.Call, ast.FunctionDef | None]]:
+        if isinstance(node, ast.Call) and called(node) in names:
+            yield node, function
+        inner = node if isinstance(node, ast.FunctionDef) else function
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inner)
+
+    return visit(module, None)
+
+
+def traced(code: ast.expr | None, function: ast.FunctionDef | None, tables: dict[str, ast.Dict], place: str) -> list[str]:
+    """The literals that `code` can be: spelled out, chosen, looked up in a table, assigned before, handed in by callers."""
+    match code:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=first, orelse=second):
+            return traced(first, function, tables, place) + traced(second, function, tables, place)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=table), attr="get"), args=[_, default]) if table in tables:
+            return [*traced(default, function, tables, place), *values(tables[table])]
+        case ast.Subscript(value=ast.Name(id=table)) if table in tables:
+            return values(tables[table])
+        case ast.Name(id=name) if function is not None:
+            if name in {argument.arg for argument in function.args.args}:
+                return []
+            found = [item for assigned in assignments(function, name) for item in traced(assigned, function, tables, place)]
+            if found:
+                return found
+    return pytest.fail(f"{place}: the fault's code cannot be traced to a literal")
+
+
+def values(table: ast.Dict) -> list[str]:
+    return [value.value for value in table.values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+
+
+def assignments(function: ast.FunctionDef, name: str) -> Iterator[ast.expr]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and target.id == name:
+                    yield node.value
+                elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = zip(target.elts, node.value.elts, strict=True)
+                    yield from (value for part, value in pairs if isinstance(part, ast.Name) and part.id == name)
 
 
 def test_every_code_in_the_source_has_a_sentence():
