@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import numpy as np
 
+from facts.version import VERSION
 from planner.admission import admitted
 from planner.answer import FrontierPoint, NearestMiss, Plan, Recommendation, SearchCounts
 from planner.economics.power import operational_kgco2e
@@ -53,7 +53,7 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
         model_name=about.name,
         library_digest=library.digest,
         catalog_release=library.hardware.release,
-        version=_version(),
+        version=VERSION,
         search=_counts(found.account, request, considered, left_out),
         recommendations=found.recommendations,
         frontier=found.frontier,
@@ -148,10 +148,3 @@ def _sources(recommendations: tuple[Recommendation, ...], library: Library) -> d
     entries = [hardware.accelerators[item.accelerator_id] for item in recommendations]
     servers = [hardware.servers[item.server_id] for item in recommendations if item.server_id]
     return {entry.id: tuple(sorted({source for group in entry.sources.values() for source in group})) for entry in (*entries, *servers)}
-
-
-def _version() -> str:
-    try:
-        return version("rackwright")
-    except PackageNotFoundError:  # run from a bare checkout
-        return "0"
