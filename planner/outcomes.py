@@ -99,17 +99,21 @@ class Account:
         for index, count in enumerate(np.bincount(outcomes.reason, minlength=len(REASONS))):
             if index and count:
                 self.rejected[REASONS[index]] += int(count)
-        for platform in np.unique(outcomes.columns.platform):
-            rows = outcomes.columns.platform == platform
-            reason, excess = outcomes.reason[rows], outcomes.excess[rows]
-            if (reason == 0).any():
-                self.misses[int(platform)] = (0, 0.0)
-                continue
-            latest = int(reason.max())
-            miss = (latest, float(excess[reason == latest].min()))
-            best = self.misses.get(int(platform))
-            if best is None or (best[0] != 0 and (miss[0], -miss[1]) > (best[0], -best[1])):
-                self.misses[int(platform)] = miss
+        self.miss(outcomes.columns.platform, outcomes.reason, outcomes.excess)
+
+    def miss(self, platform: IntColumn, reason: IntColumn | int, excess: FloatColumn) -> None:
+        """Remember the nearest miss of each platform: the one that fails the latest check, by the least."""
+        reasons = np.broadcast_to(reason, len(platform))
+        order = np.lexsort((excess, -reasons, platform))
+        _, first = np.unique(platform[order], return_index=True)
+        done = set(platform[reasons == 0].tolist())
+        for row in order[first]:
+            name, miss = int(platform[row]), (int(reasons[row]), float(excess[row]))
+            best = self.misses.get(name, (-1, np.inf))
+            if name in done or best[0] == 0:
+                self.misses[name] = (0, 0.0)
+            elif (miss[0], -miss[1]) > (best[0], -best[1]):
+                self.misses[name] = miss
 
     def reject_platform(self, platform: int, reason: str) -> None:
         """A platform without a single candidate."""

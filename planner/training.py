@@ -14,15 +14,14 @@ from planner.economics.cost import SECONDS_PER_DAY
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
 from planner.memory.training import TrainingMemory, training_memory
-from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, first_broken, limits_used, objective_key
+from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
 from planner.performance.training import TrainingStep, training_step
 from planner.recommend import Described, recommendations
 from planner.request import Training
 from planner.search import training_space
-from planner.search.best_first import best_first
 from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
-from planner.search.shape import ModelShape
+from planner.training_search import TrainingSearch
 
 _SECONDS_PER_MINUTE = 60.0
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
@@ -54,61 +53,8 @@ class TrainingStage:
         return cls(ground, workload, efficiency)
 
     def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account]:
-        """The best run of every platform and precision, found best-first by bound; survivors worth showing, and the account."""
-        account, survivors = Account(), [Outcomes.none(TrainingColumns.none())]
-        platforms = range(len(self.ground.precisions))
-        for platform in platforms:
-            survivors.extend(self._search_platform(platform, account))
-            progress((platform + 1) / len(platforms))
-        return Outcomes.concatenate(survivors), account
-
-    def _search_platform(self, platform: int, account: Account) -> list[Outcomes[TrainingColumns]]:
-        cells, counts = self._cells(platform), self._counts(platform)
-        if not len(cells):
-            account.reject_platform(platform, "format")
-            return []
-        most_ranks = np.maximum(1, int(counts.max(initial=1)) // cells.devices)
-        alone_s = self.alone_s(cells)
-        excess = self._least_memory_bytes(cells, most_ranks) / self._usable_bytes(cells) - 1.0
-        account.misses[platform] = (REASONS.index("memory"), float(excess.min(initial=np.inf)))
-        bound = np.where(excess <= 0.0, self.bound(cells, alone_s, most_ranks), np.inf)
-        found: list[Outcomes[TrainingColumns]] = []
-
-        def open_cells(rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[IntColumn, FloatColumn]:
-            candidates = training_space.with_counts(cells.take(rows), counts, alone_s[rows] / self._allowed_s)
-            account.pruned += len(rows) * len(counts) - len(candidates)
-            keys, precisions = [np.zeros(0)], [candidates.precision[:0]]
-            for start in range(0, len(candidates), _CHUNK_ROWS):
-                outcomes = self._fitting(candidates.take(np.arange(start, min(start + _CHUNK_ROWS, len(candidates)))), account)
-                found.append(best_and_frontier(outcomes, self.ground.request.objective))
-                keys.append(objective_key(outcomes, self.ground.request.objective))
-                precisions.append(outcomes.columns.precision)
-            return np.concatenate(precisions), np.concatenate(keys)
-
-        account.pruned += best_first(bound, cells.precision, open_cells) * len(counts)
-        return found
-
-    def _fitting(self, columns: TrainingColumns, account: Account) -> Outcomes[TrainingColumns]:
-        """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
-        fits = self._memory(columns).total_bytes <= self._usable_bytes(columns)
-        account.evaluated += int((~fits).sum())
-        account.rejected["memory"] += int((~fits).sum())
-        if not fits.any():
-            return Outcomes.none(columns)
-        outcomes = self.evaluate(columns.take(fits)).outcomes
-        account.record(outcomes)
-        return outcomes
-
-    def _cells(self, platform: int) -> TrainingColumns:
-        stands, request = self.ground.platforms, self.ground.request
-        domain = int(stands.scale_up_domain[platform])
-        shape = ModelShape.of(self.ground.subject.architecture)
-        return training_space.cells(shape, self.workload, domain, request.limits.max_devices, self.ground.precisions[platform]).on(platform)
-
-    def _counts(self, platform: int) -> IntColumn:
-        if self.workload.devices is not None:
-            return np.array([self.workload.devices], dtype=np.int32)
-        return training_space.device_counts(int(self.ground.platforms.devices_per_server[platform]), self.ground.request.limits.max_devices)
+        """The best run of every platform and number format; survivors worth showing, and the account."""
+        return TrainingSearch.of(self).run(progress)
 
     def alone_s(self, cells: TrainingColumns) -> FloatColumn:
         """Least time of the run of each cell with one data-parallel rank; d ranks divide it by d at best (method: search)."""
@@ -134,20 +80,19 @@ class TrainingStage:
             case "throughput":
                 return -self.workload.tokens * most_ranks / (alone_s * self.workload.goodput)
             case "power":
-                return np.nan_to_num(money.facility_w * np.maximum(1.0, alone_s / self._allowed_s), nan=1e36)
+                return np.nan_to_num(money.facility_w * np.maximum(1.0, alone_s / self.allowed_s), nan=1e36)
 
     @property
-    def _allowed_s(self) -> float:
+    def allowed_s(self) -> float:
+        """Longest run allowed; any with a given number of devices."""
         return np.inf if self.workload.devices else self.workload.deadline_days * SECONDS_PER_DAY
 
-    def _memory(self, columns: TrainingColumns) -> TrainingMemory:
+    def memory(self, columns: TrainingColumns) -> TrainingMemory:
+        """Bytes on the fullest device of every row."""
         return training_memory(self.ground.subject.architecture, self.workload, columns)
 
-    def _least_memory_bytes(self, cells: TrainingColumns, most_ranks: IntColumn) -> FloatColumn:
-        """Memory with the states spread over the most ranks: no candidate of a cell needs less."""
-        return self._memory(training_space.at_ranks(cells, most_ranks, cells.global_batch)).total_bytes
-
-    def _usable_bytes(self, columns: TrainingColumns) -> FloatColumn:
+    def usable_bytes(self, columns: TrainingColumns) -> FloatColumn:
+        """Device memory that a run may take."""
         return self.ground.platforms.memory_bytes[columns.platform] * (1.0 - self.ground.request.assumptions.memory_reserve)
 
     def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
@@ -159,7 +104,7 @@ class TrainingStage:
         """Memory, speed, money and limits of every row."""
         request, workload, platform = self.ground.request, self.workload, columns.platform
         stands = self.ground.platforms
-        memory = self._memory(columns)
+        memory = self.memory(columns)
         step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency)
         run_s = self.run_s(step.step_s, columns)
         devices = columns.devices
@@ -167,7 +112,7 @@ class TrainingStage:
         servers = -(-devices // per_server)
         bought = servers * per_server
         money = self._charges(platform, bought, devices, self.ground.network(platform, bought), run_s)
-        broken = [("memory", memory.total_bytes / self._usable_bytes(columns)), ("deadline", run_s / self._allowed_s)]
+        broken = [("memory", memory.total_bytes / self.usable_bytes(columns)), ("deadline", run_s / self.allowed_s)]
         reason, excess = first_broken([*broken, *limits_used(request.limits, devices, money)])
         outcomes = Outcomes(
             columns=columns,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_db.architecture import Architecture, Attention, Mla, Moe
+from model_db.architecture import Architecture, Attention, GatedDeltaNet, Mamba1, Mamba2, Mla, Mlp, Moe
+
+_WORKING = (Attention, Mla, Mamba1, Mamba2, GatedDeltaNet, Mlp, Moe)  # blocks with one of these are layers of the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class ModelShape:
         layers = [(layer, block.repeat) for block in stack.blocks for layer in block.layers]
         heads = [layer.heads for layer, _ in layers if isinstance(layer, Attention | Mla)]
         experts = [layer.experts for layer, _ in layers if isinstance(layer, Moe)]
-        mixers = sum(block.repeat for block in stack.blocks if len(block.layers) > 1)
-        return cls(max(1, mixers), int(np.gcd.reduce(heads)) if heads else 0, int(np.gcd.reduce(experts)) if experts else 0)
+        depth = sum(block.repeat for block in stack.blocks if any(isinstance(layer, _WORKING) for layer in block.layers))
+        return cls(max(1, depth), int(np.gcd.reduce(heads)) if heads else 0, int(np.gcd.reduce(experts)) if experts else 0)
 
 
 def powers_of_two(most: int) -> list[int]:

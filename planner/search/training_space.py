@@ -1,11 +1,13 @@
 """The design space of a training run: every legal way to spread a model over a platform's devices.
 
-Two levels keep an exhaustive search small. A *cell* is a strategy without its data-parallel degree; a *candidate* is a
-cell times a device count. `cells` lists the former once a scale-up domain, `with_counts` opens a cell to its candidates.
+Three levels keep an exhaustive search small. A *layout* decides the time of a micro-batch (number format, tp, cp, ep,
+micro-batch); a *cell* adds pipeline, ZeRO stage and recomputation; a *candidate* adds the number of data-parallel ranks,
+and with it the device count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -33,57 +35,87 @@ def device_counts(devices_per_server: int, max_devices: int) -> IntColumn:
     return counts[counts <= max_devices]
 
 
-def cells(shape: ModelShape, training: Training, domain: int, max_devices: int, precisions: tuple[int, ...]) -> TrainingColumns:
-    """All strategies with dp = 1 for a platform whose scale-up domain holds `domain` devices.
+def layouts(shape: ModelShape, training: Training, domain: int, max_devices: int, precisions: tuple[int, ...]) -> TrainingColumns:
+    """What decides the time of a micro-batch on a platform whose scale-up domain holds `domain` devices: number format, tp,
+    cp, ep, micro-batch; one pipeline stage, one data-parallel rank, the least recomputation allowed.
 
-    Tensor parallelism stays within the domain and divides the heads; pipelines give every stage a layer; experts are
-    spread over at most the domain's or the data-parallel devices.
+    Tensor parallelism stays within the domain and divides the heads; a context-parallel rank keeps 4,096 tokens.
     """
     tps = [tp for tp in powers_of_two(min(domain, 64)) if shape.heads == 0 or shape.heads % tp == 0]
-    pps = [pp for pp in _pipeline_degrees(shape.layers) if pp <= max_devices]
     cps = [cp for cp in _CONTEXT_PARALLEL if cp == 1 or training.sequence_tokens // cp >= _LEAST_TOKENS_PER_CONTEXT_RANK]
     eps = [ep for ep in powers_of_two(shape.experts) if shape.experts % ep == 0] if shape.experts else [1]
-    recomputes = range(len(RECOMPUTES)) if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
-    grid = np.meshgrid(
-        tps, pps, powers_of_two(_MOST_VIRTUAL_STAGES), cps, eps, (0, 1, 2, 3), _MICRO_BATCHES, recomputes, precisions, indexing="ij"
-    )
-    tp, pp, vp, cp, ep, zero, micro, recompute, precision = (axis.ravel().astype(np.int32) for axis in grid)
     batch = max(1, round(training.global_batch_tokens / training.sequence_tokens))
-    legal = (tp * pp * cp <= max_devices) & (micro <= batch)
-    legal &= (vp == 1) | ((pp > 1) & (pp * vp <= shape.layers))
-    legal &= ~((zero >= 2) & (pp > 1))  # gradients stay whole while a pipeline accumulates them
-    ones = np.ones(int(legal.sum()), dtype=np.int32)
-    schedule = np.where(vp > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32)
+    micros = [micro for micro in _MICRO_BATCHES if micro <= batch]
+    tp, cp, ep, micro, precision = _product(tps, cps, eps, micros, precisions)
+    fits = tp * cp <= max_devices
+    ones = np.ones(int(fits.sum()), dtype=np.int32)
+    recompute = RECOMPUTES.index(training.recompute) if training.recompute != "auto" else 0
     return TrainingColumns(
         platform=0 * ones,
-        tp=tp[legal],
-        pp=pp[legal],
-        virtual_stages=vp[legal],
-        cp=cp[legal],
-        ep=ep[legal],
+        tp=tp[fits],
+        pp=ones,
+        virtual_stages=ones,
+        cp=cp[fits],
+        ep=ep[fits],
         dp=ones,
-        zero_stage=zero[legal],
-        shard_group=cp[legal],
-        micro_batch=micro[legal],
-        recompute=recompute[legal],
-        schedule=schedule[legal],
-        precision=precision[legal],
+        zero_stage=0 * ones,
+        shard_group=cp[fits],
+        micro_batch=micro[fits],
+        recompute=recompute * ones,
+        schedule=SCHEDULES.index("1f1b") * ones,
+        precision=precision[fits],
         global_batch=batch * ones,
     )
+
+
+def cells(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> TrainingColumns:
+    """Every layout with every pipeline, ZeRO stage and recomputation: strategies but for the number of data-parallel ranks."""
+    pp, virtual, zero, recompute = _choices(shape, training)
+    layout, choice = np.nonzero(layouts.devices[:, None] * pp[None, :] <= max_devices)
+    schedule = np.where(virtual > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32)
+    return replace(
+        layouts.take(layout),
+        pp=pp[choice],
+        virtual_stages=virtual[choice],
+        zero_stage=zero[choice],
+        recompute=recompute[choice],
+        schedule=schedule[choice],
+    )
+
+
+def cells_each(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> IntColumn:
+    """How many cells each layout has."""
+    pp = np.sort(_choices(shape, training)[0])
+    return np.searchsorted(pp, max_devices // layouts.devices, side="right").astype(np.int32)
+
+
+def _choices(shape: ModelShape, training: Training) -> list[IntColumn]:
+    """(pp, virtual stages, ZeRO stage, recomputation) of all legal combinations.
+
+    Every stage and virtual stage holds a layer; ZeRO-2 and 3 do not go with pipelines, whose gradients stay whole while
+    micro-batches add up.
+    """
+    recomputes = range(len(RECOMPUTES)) if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
+    choices = _product(_pipeline_degrees(shape.layers), powers_of_two(_MOST_VIRTUAL_STAGES), range(4), recomputes)
+    pp, virtual, zero, _ = choices
+    legal = ((virtual == 1) | ((pp > 1) & (pp * virtual <= shape.layers))) & ~((zero >= 2) & (pp > 1))
+    return [column[legal] for column in choices]
 
 
 def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> TrainingColumns:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
-    `fewest_ranks` of each cell: counts with fewer data-parallel ranks are known to be too slow. A count is left out where
-    the batch would have to change by more than 10 %, or where the experts' group does not divide the data-parallel devices.
+    counts         shape (platforms, most counts), padded with 0
+    fewest_ranks   of each cell: with fewer data-parallel ranks it is known to be too slow
+
+    A count is left out where the batch would have to change by more than 10 %, or where the experts' group does not divide
+    the data-parallel devices.
     """
-    cell, count = np.meshgrid(np.arange(len(cells)), counts, indexing="ij")
-    rows, devices = cell.ravel(), count.ravel()
-    model_parallel = cells.devices[rows]  # dp = 1 in a cell
-    dp = devices // model_parallel
-    fair = (dp * model_parallel == devices) & (dp >= np.ceil(fewest_ranks)[rows])
-    rows, dp = rows[fair], dp[fair]
+    model_parallel = cells.devices  # dp = 1 in a cell
+    ranks = counts[cells.platform] // model_parallel[:, None]
+    whole = (ranks * model_parallel[:, None] == counts[cells.platform]) & (ranks >= np.maximum(1.0, np.ceil(fewest_ranks))[:, None])
+    rows, column = np.nonzero(whole)
+    dp = ranks[rows, column]
     micro, batch = cells.micro_batch[rows], cells.global_batch[rows]
     rounded = np.maximum(1, np.rint(batch / (dp * micro)).astype(np.int32)) * dp * micro
     legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
@@ -102,3 +134,8 @@ def _pipeline_degrees(layers: int) -> list[int]:
     """Degrees that fill their stages well: the smallest for each number of layers on the fullest stage."""
     degrees = {-(-layers // per_stage) for per_stage in range(1, layers + 1)}
     return sorted(degree for degree in degrees if degree <= 32 or layers % degree == 0)
+
+
+def _product(*choices: Iterable[int]) -> list[IntColumn]:
+    """All combinations of the choices, one column a choice."""
+    return [axis.ravel().astype(np.int32) for axis in np.meshgrid(*map(list, choices), indexing="ij")]

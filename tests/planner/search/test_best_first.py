@@ -17,11 +17,9 @@ def test_the_best_of_every_group_is_that_of_full_enumeration(seed, groups, cells
 
     def open_cells(rows):
         assert len(set(rows)) == len(rows)
-        keys = candidates[rows]
-        np.minimum.at(best, group[rows], keys.min(axis=1))
-        return np.repeat(group[rows], 4), keys.ravel()
+        np.minimum.at(best, group[rows], candidates[rows].min(axis=1))
 
-    pruned = best_first(bound, group, open_cells)
+    pruned = best_first(bound, group, best, open_cells)
     full = np.array([candidates[group == one].min(initial=np.inf) for one in range(groups)])
     assert np.array_equal(best, full)
     assert 0 <= pruned < cells
@@ -29,15 +27,15 @@ def test_the_best_of_every_group_is_that_of_full_enumeration(seed, groups, cells
 
 def test_cells_that_cannot_win_stay_closed():
     bound = np.arange(1_000, dtype=float)
-    opened = []
+    best, opened = np.array([np.inf]), []
 
     def open_cells(rows):
         opened.extend(rows)
-        return np.zeros(len(rows), dtype=np.int32), bound[rows] + 0.5
+        best[0] = min(best[0], (bound[rows] + 0.5).min())
 
-    assert best_first(bound, np.zeros(1_000, dtype=np.int32), open_cells) == 1_000 - len(opened)
+    assert best_first(bound, np.zeros(1_000, dtype=np.int32), best, open_cells) == 1_000 - len(opened)
     assert len(opened) == 8
 
 
 def test_infinite_bounds_are_never_opened():
-    assert best_first(np.array([np.inf, np.inf]), np.zeros(2, dtype=np.int32), lambda rows: 1 / 0) == 2
+    assert best_first(np.array([np.inf, np.inf]), np.zeros(2, dtype=np.int32), np.array([np.inf]), lambda rows: 1 / 0) == 2
