@@ -24,7 +24,7 @@ def field_control(row: FormField, options: Mapping[str, str] | None = None, faul
     else:
         _number(row, rules, key)
     if fault:
-        st.error(fault)
+        st.error(plain(fault))
 
 
 def _choice(row: FormField, rules: RequestField, key: str, choices: Mapping[str, str]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from planner import plan
 from planner.answer import Plan
 from planner.library import Library, default_library, load_library
-from planner import plan
 from planner.request import PlanRequest
 
 PLANS_KEPT = 200

@@ -25,4 +25,8 @@ class PageEntry:
         return FOLDER / self.file
 
 
-PAGES = (PageEntry("plan.py", mark("Plan"), "plan"),)
+PLAN_PAGE = PageEntry("plan.py", mark("Plan"), "plan")
+PAGES = (
+    PLAN_PAGE,
+    PageEntry("model.py", mark("Model"), "model"),
+)

@@ -12,6 +12,8 @@ from dashboard.draft import asked
 from dashboard.engine import library
 from dashboard.fields import FIELDS, FormField, Group
 from dashboard.language import language, say
+from dashboard.models import plannable
+from dashboard.wording import plain
 from facts.errors import Fault
 from texts.sentences import sentence
 
@@ -23,7 +25,7 @@ def question(faults: Mapping[str, Fault]) -> None:
     marks = {path: sentence(fault, language()) for path, fault in faults.items()}
     with st.sidebar:
         st.header(say("Model"), anchor=False)
-        _model(marks.get("model", ""))
+        model_choice(marks.get("model", ""))
         st.header(say("Workload"), anchor=False)
         _task()
         for row in _fields("workload", main=True):
@@ -35,16 +37,17 @@ def question(faults: Mapping[str, Fault]) -> None:
         _section("advanced", say("Advanced"), marks)
 
 
-def _model(fault: str) -> None:
-    draft = session.draft()
-    own = draft["model"] if isinstance(draft["model"], dict) else None
-    names = {entry.id: entry.name for entry in library().models.values()}
-    if own is not None:
-        names = {OWN_MODEL: str(own["name"]), **names}
-    current = OWN_MODEL if own is not None else str(draft["model"])
-    if current not in names:
-        current = library().models[current].id if current in library().models else current
-        names.setdefault(current, current)
+def model_choice(fault: str = "", *, every_kind: bool = False) -> None:
+    """The models that a plan can be made for, or `every_kind`; one that the asker brought stands first."""
+    model = session.draft()["model"]
+    names = {entry.id: entry.name for entry in library().models.values()} if every_kind else plannable()
+    if isinstance(model, dict):
+        names = {OWN_MODEL: str(model["name"]), **names}
+        current = OWN_MODEL
+    else:
+        entry = library().models[model] if isinstance(model, str) and model in library().models else None
+        current = entry.id if entry else str(model)
+        names.setdefault(current, entry.name if entry else current)
     key = session.FIELD_KEY + "model"
     if st.session_state.get(key) not in names:
         st.session_state[key] = current
@@ -58,7 +61,7 @@ def _model(fault: str) -> None:
         label_visibility="collapsed",
     )
     if fault:
-        st.error(fault)
+        st.error(plain(fault))
 
 
 def _store_model() -> None:

@@ -46,6 +46,26 @@ OPERATIONS: dict[str, str] = {
     "engine": mark("Serving software"),
 }
 
+COMPONENTS: dict[str, str] = {
+    "attention": mark("Attention"),
+    "feed_forward": mark("Feed-forward"),
+    "routed_experts": mark("Routed experts"),
+    "shared_experts": mark("Shared experts"),
+    "router": mark("Router"),
+    "state_space": mark("State-space layers"),
+    "linear_attention": mark("Linear attention"),
+    "norm": mark("Normalisation"),
+    "embedding": mark("Embedding"),
+    "convolution": mark("Convolution"),
+    "recurrent": mark("Recurrent layers"),
+    "linear": mark("Linear layers"),
+    "head": mark("Output head"),
+    "position": mark("Positions"),
+    "classifier": mark("Classifier"),
+    "class token": mark("Class token"),
+    "other": mark("Other"),
+}
+
 RESOURCE_MEANINGS: dict[str, Meaning] = {
     "compute": "compute",
     "memory": "memory",
@@ -64,7 +84,7 @@ MEMORY_PARTS: dict[str, str] = {
     "state": mark("Recurrent state"),
     "logits": mark("Logits"),
     "buffers": mark("Communication buffers"),
-    "framework": mark("Driver and framework"),
+    "overhead": mark("Driver and framework"),
     "reserve": mark("Kept free"),
     "free": mark("Free"),
 }
@@ -81,6 +101,13 @@ REASONS: dict[str, str] = {
 def word(table: Mapping[str, str], code: str) -> str:
     """The name of `code` in the reader's language; a code without a name stands for itself, readable."""
     return say(table[code]) if code in table else code.replace("_", " ")
+
+
+def component_name(code: str) -> str:
+    """The name of a part of a model; where it has several stacks, with its stack."""
+    stack, _, part = code.rpartition(".")
+    name = word(COMPONENTS, part)
+    return say("{part} ({stack})", part=name, stack=stack) if stack else name
 
 
 def part_name(code: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import altair as alt
 import pandas as pd
 
@@ -13,6 +15,7 @@ from planner.answer import Recommendation
 from texts import numbers
 from texts.translations import mark
 
+LEAST_SHARE = 0.001  # of the step; less would be a bar without width, the table still has it
 ROW = 44  # px for one resource: its label and its bar
 COLUMNS = (
     Column("by", mark("Split by")),
@@ -26,8 +29,10 @@ def bottleneck_figure(shown: Recommendation) -> Figure:
     """Time of a training step, or of a decode step, of `shown`."""
     limits = shown.bottleneck
     total_s = sum(limits.resources_s.values())
-    resources = sorted(((name, time_s) for name, time_s in limits.resources_s.items() if time_s > 0), key=lambda item: -item[1])
-    operations = sorted(((name, time_s) for name, time_s in limits.time_parts_s.items() if time_s > 0), key=lambda item: -item[1])
+    resources = _longest_first(limits.resources_s.items())
+    operations = _longest_first(limits.time_parts_s.items())
+    drawn = [(code, time_s) for code, time_s in resources if time_s >= LEAST_SHARE * total_s]
+    unit_s, title = (1.0, say("Time per step (s)")) if total_s >= 1 else (1e-3, say("Time per step (ms)"))
     step = say("training step") if shown.performance.step_s is not None else say("decode step")
     name, longest_s = resources[0]
     finding = say(
@@ -38,10 +43,10 @@ def bottleneck_figure(shown: Recommendation) -> Figure:
     )
     data = pd.DataFrame(
         {
-            "resource": [resource_name(code) for code, _ in resources],
-            "meaning": [RESOURCE_MEANINGS[code] for code, _ in resources],
-            "time": [time_s * 1e3 for _, time_s in resources],
-            "label": [_label(code, time_s, total_s) for code, time_s in resources],
+            "resource": [resource_name(code) for code, _ in drawn],
+            "meaning": [RESOURCE_MEANINGS[code] for code, _ in drawn],
+            "time": [time_s / unit_s for _, time_s in drawn],
+            "label": [_label(code, time_s, total_s) for code, time_s in drawn],
         }
     )
     rows = tuple(
@@ -53,10 +58,14 @@ def bottleneck_figure(shown: Recommendation) -> Figure:
         "bottleneck",
         finding,
         finding + ". " + "; ".join(data["label"]),
-        _bars(data),
+        _bars(data, title),
         Table(COLUMNS, rows),
         say("Times as the step spends them: where arithmetic and memory traffic overlap, each has its share of the operation."),
     )
+
+
+def _longest_first(times_s: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    return sorted(((code, time_s) for code, time_s in times_s if time_s > 0), key=lambda item: -item[1])
 
 
 def _label(code: str, time_s: float, total_s: float) -> str:
@@ -68,15 +77,15 @@ def _label(code: str, time_s: float, total_s: float) -> str:
     )
 
 
-def _bars(data: pd.DataFrame) -> alt.LayerChart:
+def _bars(data: pd.DataFrame, title: str) -> alt.LayerChart:
     base = alt.Chart(data).encode(
         y=alt.Y("resource:N", sort=list(data["resource"]), axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)),
-        x=alt.X("time:Q", title=say("Time per step (ms)"), axis=alt.Axis(tickCount=5)),
+        x=alt.X("time:Q", title=title, axis=alt.Axis(tickCount=5)),
     )
     bars = base.mark_bar(height=16, yOffset=9).encode(
         color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=say("Time per step"))]
     )
-    names = base.mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False).encode(
-        x=alt.datum(0), text="label:N"
-    )
+    names = base.mark_text(
+        align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False, limit=alt.ExprRef("width")
+    ).encode(x=alt.datum(0), text="label:N")
     return layered([bars, names], ROW * len(data))

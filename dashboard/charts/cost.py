@@ -36,7 +36,7 @@ def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Fig
     labels = {figures.option_label(option): f"{figures.option_label(option)}: {figures.cost(option.cost)}" for option in options}
     largest = max(shown.cost.parts, key=lambda part: shown.cost.parts[part])
     finding = say(
-        "Cost: {part} take {share} of option {rank}",
+        "Cost: {part}, {share} of option {rank}",
         part=part_name(largest),
         share=numbers.percent(shown.cost.parts[largest] / shown.cost.total_usd, language()),
         rank=str(shown.rank),

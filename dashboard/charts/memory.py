@@ -79,9 +79,9 @@ def _cascade(parts: list[tuple[str, float]], use: MemoryUse) -> alt.LayerChart:
         .mark_bar(height=14, yOffset=8, fillOpacity=0.2, strokeWidth=1)
         .encode(x2="end:Q", color=meaning_colour("meaning"))
     )
-    names = base.mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False).encode(
-        x=alt.datum(0), text="label:N"
-    )
+    names = base.mark_text(
+        align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False, limit=alt.ExprRef("width")
+    ).encode(x=alt.datum(0), text="label:N")
     capacity = (
         alt.Chart(pd.DataFrame({"capacity": [use.capacity_bytes / GIB]}))
         .mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=2)

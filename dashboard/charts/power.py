@@ -63,9 +63,9 @@ def _finding(shown: Recommendation, limit_w: float | None) -> str:
     largest = max(parts, key=lambda part: parts[part])
     fields = {"part": part_name(largest), "share": numbers.percent(parts[largest] / total_w, language()), "rank": str(shown.rank)}
     if limit_w is None:
-        return say("Power: {part} draw {share} of option {rank}", **fields)
+        return say("Power: {part}, {share} of option {rank}", **fields)
     return say(
-        "Power: {part} draw {share} of option {rank}; {headroom} of the site's {limit} is free",
+        "Power: {part}, {share} of option {rank}; {headroom} of the site's {limit} is free",
         headroom=numbers.percent(1 - total_w / limit_w, language()),
         limit=numbers.power(limit_w, language()),
         **fields,

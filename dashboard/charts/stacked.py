@@ -53,7 +53,7 @@ def stacked_bars(segments: Sequence[Segment], labels: dict[str, str], axis: Axis
     names = base.mark_text(align="center", fontSize=12, color=BACKGROUND, yOffset=10, aria=False, text=room).encode(x="middle:Q")
     heads = (
         alt.Chart(pd.DataFrame({"option": order, "label": list(labels.values()), "start": 0.0}))
-        .mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-7, aria=False)
+        .mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-7, aria=False, limit=alt.ExprRef("width"))
         .encode(y=y, x="start:Q", text="label:N")
     )
     layers: list[alt.Chart] = [bars, names, heads]

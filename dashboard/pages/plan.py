@@ -13,6 +13,7 @@ from dashboard.question import question
 from dashboard.sections.details import bill_button, details
 from dashboard.sections.headline import answer_sentence, cards
 from dashboard.sections.nothing import nothing_fits
+from dashboard.sections.notices import link_notices
 from dashboard.sections.why import why
 from dashboard.tables import csv_button, file_name, table_of
 from dashboard.wording import plain
@@ -29,13 +30,13 @@ def page() -> None:
     question({fault.field: fault for fault in faults})
     if plan is None:
         st.title(say("Plan"), anchor=False)
-        _notices()
+        link_notices()
         for fault in faults:
             st.error(plain(sentence(fault, language())))
         st.button(say("Start again from the example"), on_click=session.restart)
         return
     st.title(plain(figures.task(plan)), anchor=False)
-    _notices()
+    link_notices()
     _changes(plan)
     if plan.recommendations:
         _answer(plan)
@@ -67,12 +68,6 @@ def _answer(plan: Plan) -> None:
         bill_button(plan, shown)
     why(plan, shown)
     details(plan, shown)
-
-
-def _notices() -> None:
-    """What was not used of the link that opened this session."""
-    for fault in session.notices():
-        st.warning(plain(sentence(fault, language())))
 
 
 def _changes(plan: Plan) -> None:

@@ -85,6 +85,8 @@ def _against(shown: Recommendation, other: Recommendation | None, figure: Callab
     if not mine or not theirs:
         return ""
     fields = {"share": numbers.percent(abs(mine / theirs - 1), language()), "rank": str(other.rank)}
+    if mine >= 2 * theirs:
+        return say("{times} × option {rank}", times=numbers.number(mine / theirs, language(), 2), rank=str(other.rank))
     if abs(mine / theirs - 1) < 0.005:
         return say("as option {rank}", rank=fields["rank"])
     return say("{share} less than option {rank}", **fields) if mine < theirs else say("{share} more than option {rank}", **fields)
