@@ -171,17 +171,25 @@ def test_no_catalog_id_stands_in_the_code():
     assert found == []
 
 
-def figures() -> dict[float, str]:
-    """The telling figures of the catalog: peaks, bandwidths, capacities and powers with three digits or more, by value."""
-    telling: dict[float, str] = {}
+def telling(value: float) -> str:
+    """The significant digits of a figure, whatever its unit's power of ten; "" if they are found anywhere.
+
+    Fewer than three digits, halvings and doublings of ten, multiples of 128 and of 360, and years tell nothing.
+    """
+    digits = f"{abs(value):.5e}".split("e")[0].replace(".", "").rstrip("0")
+    whole = int(digits or 0)
+    common = {f"{10.0**9 * 2.0**power:.5e}".split("e")[0].replace(".", "").rstrip("0") for power in range(-12, 13)}
+    plain = len(digits) < 3 or digits in common or whole % 128 == 0 or whole % 36 == 0 or 1990 <= whole <= 2100 or whole % 125 == 0
+    return "" if plain else digits
+
+
+def figures() -> dict[str, str]:
+    """The telling figures of the accelerators, peaks, bandwidths, powers and prices alike, with where each stands."""
+    found: dict[str, str] = {}
 
     def collect(value: object, name: str) -> None:
-        if isinstance(value, bool):
-            return
-        if isinstance(value, int | float):
-            digits = f"{abs(value):.12e}".split("e")[0].replace(".", "").rstrip("0")
-            if len(digits) >= 3 and abs(value) >= 100 and not is_round(value):
-                telling[float(value)] = name
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[telling(value)] = name
         elif hasattr(value, "__dataclass_fields__"):
             for field in value.__dataclass_fields__:
                 collect(getattr(value, field), f"{name}.{field}")
@@ -191,13 +199,8 @@ def figures() -> dict[float, str]:
 
     for accelerator in load_hardware().accelerators.values():
         collect(accelerator, accelerator.id)
-    return telling
-
-
-def is_round(value: float) -> bool:
-    """Powers of two and their small multiples, and dates, are everywhere."""
-    whole = int(value)
-    return whole == value and (whole % 128 == 0 or 1990 <= whole <= 2100 or whole % 360 == 0)
+    found.pop("", None)
+    return found
 
 
 def code_numbers(path: Path) -> Iterator[tuple[int, float]]:
@@ -207,14 +210,13 @@ def code_numbers(path: Path) -> Iterator[tuple[int, float]]:
 
 
 def test_no_figure_of_the_hardware_stands_in_the_code():
-    telling = figures()
-    assert len(telling) > 50, "hardly any figures were found: the records changed their form"
+    known = figures()
+    assert len(known) > 50, "hardly any figures were found: the records changed their form"
     found = [
-        f"{path.relative_to(ROOT)}:{line}: {number} ({telling[number * scale]})"
+        f"{path.relative_to(ROOT)}:{line}: {number} ({known[telling(number)]})"
         for path in room_modules()
         for line, number in code_numbers(path)
-        for scale in (1.0, 1e9, 1e12)
-        if number * scale in telling
+        if abs(number) >= 10 and telling(number) in known  # smaller ones are factors
     ]
     assert found == []
 
