@@ -32,7 +32,7 @@ class Linear(Frozen):
     out_features: Size
     bias: bool = False
     sharding: Literal["column", "row", "none"] = "none"
-    tied: bool = False  # shares the token embedding's weights: computes, but holds no parameters
+    tied: bool = False  # shares weights held elsewhere (a tied head, a repeated layer): computes, but holds no matrix
     name: str = ""
 
 
@@ -103,6 +103,7 @@ class Attention(Frozen):
     index_heads: Count = 0  # of the indexer that picks the positions attended; its matrices are layers of their own
     index_dim: Count = 0
     index_top_k: Count = 0  # 0: all
+    reuses_kv: bool = False  # reads keys and values of an earlier layer: no matrices for them, no cache
     projections: bool = True  # False: the core alone (cache and scores); its projections are layers of their own
     name: str = ""
 
@@ -179,6 +180,7 @@ class Mamba2(Frozen):
     conv: Size
     conv_bias: bool = True
     bias: bool = False
+    gate_norm: bool = True
     name: str = ""
 
 

@@ -17,7 +17,7 @@ def layer_kv_elements(layer: Layer) -> int:
     """
     if isinstance(layer, Mla):
         return layer.kv_rank + layer.rope_dim
-    if isinstance(layer, Attention) and layer.mask == "causal":
+    if isinstance(layer, Attention) and layer.mask == "causal" and not layer.reuses_kv:
         return layer.kv_heads * (layer.head_dim + (0 if layer.shared_kv else layer.v_head_dim or layer.head_dim))
     return 0
 

@@ -56,7 +56,9 @@ def _attention_parts(layer: Attention) -> dict[Part, int]:
     key_width = layer.kv_heads * layer.head_dim
     value_dim = layer.v_head_dim or layer.head_dim
     value_width = layer.kv_heads * value_dim * (not layer.shared_kv)
-    norm = {"none": 0, "head": 2 * layer.head_dim, "layer": query_width + key_width}[layer.qk_norm]
+    if layer.reuses_kv:
+        key_width = value_width = 0
+    norm = {"none": 0, "head": (2 - layer.reuses_kv) * layer.head_dim, "layer": query_width + key_width}[layer.qk_norm]
     if not layer.projections:
         return {"norm": norm, "vector": layer.sinks * layer.heads}
     kv_hidden = layer.kv_hidden or layer.hidden
@@ -129,7 +131,7 @@ def _mamba2_parts(layer: Mamba2) -> dict[Part, int]:
         "convolution": mixed * layer.conv,
         "bias": layer.conv_bias * mixed + layer.bias * (projected + layer.hidden),
         "vector": 3 * layer.heads,
-        "norm": inner,
+        "norm": layer.gate_norm * inner,
     }
 
 
@@ -202,7 +204,7 @@ def _tied(layer: Layer) -> int:
 
 def layer_active_parameters(layer: Layer) -> int:
     """Parameters one token uses: no lookup tables, only the routed experts it is sent to, a tied head in full (equations 1.1)."""
-    return _tied(layer) + sum(_used(layer, part, count) for part, count in _cached_parts(layer))
+    return _tied(layer) * (layer.name == "head") + sum(_used(layer, part, count) for part, count in _cached_parts(layer))
 
 
 def layer_matrix_parameters(layer: Layer) -> int:

@@ -1,0 +1,286 @@
+"""Compare our parameter counts with those of the classes of the `transformers` library, on randomised configurations.
+
+A development check: it needs `torch` and `transformers` (neither is a dependency of the project) and instantiates every
+class on the meta device, so nothing is allocated. `--write` stores the configurations that could be built, with the exact
+counts, as the fixture that the ordinary tests use.
+
+    python scripts/check_configs_against_transformers.py llama qwen3_moe     # these model types, 10 configurations each
+    python scripts/check_configs_against_transformers.py --write tests/model_db/transformers_counts.json --each 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+warnings.filterwarnings("ignore")
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from transformers.models.auto import modeling_auto  # noqa: E402
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: E402
+
+from facts.errors import RackwrightError  # noqa: E402
+from model_db.config_import import import_config, known_model_types  # noqa: E402
+from planner.counting import parameters  # noqa: E402
+
+transformers.logging.set_verbosity_error()
+
+HEADS = "num_attention_heads n_head n_heads num_heads attention_heads encoder_attention_heads decoder_attention_heads".split()
+HIDDEN = "hidden_size n_embd d_model dim".split()
+FFN = (
+    "intermediate_size ffn_dim n_inner d_ff encoder_ffn_dim decoder_ffn_dim ffn_hidden_size hidden_dim dff moe_intermediate_size "
+    "shared_expert_intermediate_size shared_intermediate_size moe_shared_expert_intermediate_size intermediate_size_mlp dense_intermediate_size "
+).split()
+LAYERS = (
+    "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers num_encoder_layers num_decoder_layers depth "
+).split()
+EXPERTS = "num_experts num_local_experts n_routed_experts moe_num_experts".split()
+POSITIONS = "max_position_embeddings n_positions n_ctx max_source_positions max_target_positions".split()
+FLAGS = (
+    "attention_bias mlp_bias tie_word_embeddings use_bias bias qkv_bias use_qk_norm qk_layernorm use_qkv_bias use_parallel_residual multi_query "
+    "new_decoder_architecture parallel_attn lm_head_bias conv_bias mamba_conv_bias mamba_proj_bias use_conv_bias enable_bias do_layer_norm_before projectors_bias add_bias_linear use_shared_attention_adapter "
+    "attention_out_bias mamba_rms_norm use_mask_token use_swiglu_ffn feat_extract_norm_bias conv_bias do_stable_layer_norm norm_bias decoder_bias "
+    "classifier_bias use_absolute_embeddings sinusoidal_pos_embds add_final_layer_norm use_post_layernorm vision_use_head position_biased_input "
+).split()
+SMALL = {  # fields that must stay small or have few values
+    "hidden_size_per_layer_input": (8, 24), "vocab_size_per_layer_input": (50, 90), "laurel_rank": (4, 16), "state_size": (4, 20),
+    "mamba_d_state": (4, 20), "ssm_state_size": (4, 20), "mamba_d_conv": (2, 5), "conv_kernel": (2, 5), "mamba_dt_rank": (3, 9),
+    "time_step_rank": (3, 9), "q_lora_rank": (20, 60), "kv_lora_rank": (20, 60), "index_n_heads": (2, 5), "linear_conv_kernel_dim": (2, 5),
+    "n_shared_experts": (1, 3), "num_shared_experts": (1, 3), "moe_num_shared_experts": (1, 3), "type_vocab_size": (1, 4),
+    "relative_attention_num_buckets": (8, 40), "num_mel_bins": (20, 90), "moe_latent_size": (16, 40), "embedding_size": (30, 90),
+    "adapter_rank": (4, 12), "word_embed_proj_dim": (40, 90), "image_token_id": (1, 9), "video_token_id": (1, 9), "image_token_index": (1, 9),
+    "num_labels": (2, 9), "first_k_dense_replace": (0, 2), "num_dense_layers": (0, 2), "conv_L_cache": (2, 5),
+    "projection_dim": (20, 60), "num_global_key_value_heads": (1, 2), "moe_topk": (1, 2), "moe_k": (1, 2), "top_k_experts": (1, 2),
+}  # fmt: skip
+EVEN = {"qk_rope_head_dim": (8, 24), "index_head_dim": (24, 48), "global_head_dim": (24, 48)}
+
+
+def fields_of(config_class: type) -> dict[str, object]:
+    """Names and stated defaults of a configuration class, without what it derives when built."""
+    found: dict[str, object] = {}
+    for base in reversed(config_class.__mro__):
+        for name, entry in getattr(base, "__dataclass_fields__", {}).items():
+            default = entry.default if entry.default.__class__.__name__ != "_MISSING_TYPE" else None
+            if default is None and entry.default_factory.__class__.__name__ != "_MISSING_TYPE":
+                default = entry.default_factory()
+            found[name] = default
+    return found
+
+
+def randomised(config_class: type, rng: random.Random) -> dict[str, object]:
+    """Keyword arguments of a small unusual model that the class accepts most of the time."""
+    names = fields_of(config_class)
+    heads = rng.randint(2, 6) * 2
+    head_dim = rng.randint(4, 12) * 2
+    kv_heads = rng.choice([k for k in range(1, heads + 1) if heads % k == 0])
+    hidden = heads * head_dim
+    values: dict[str, object] = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    values |= dict.fromkeys(HEADS, heads) | dict.fromkeys(HIDDEN, hidden)
+    values |= {name: rng.randint(17, 150) for name in FFN}
+    layers = rng.randint(2, 7)
+    values |= dict.fromkeys(LAYERS, layers)
+    experts = rng.randint(2, 9)
+    values |= dict.fromkeys(EXPERTS, experts)
+    values |= {name: rng.randint(1, min(experts, 3)) for name in ("num_experts_per_tok", "num_experts_per_token")}
+    values |= {name: rng.randint(40, 300) for name in POSITIONS}
+    values |= {"vocab_size": rng.randint(100, 900), "num_key_value_heads": kv_heads, "num_kv_heads": kv_heads}
+    values |= {name: rng.randint(*span) for name, span in SMALL.items()}
+    values |= {name: 2 * rng.randint(span[0] // 2, span[1] // 2) for name, span in EVEN.items()}
+    values |= {name: rng.random() < 0.5 for name in FLAGS}
+    values["head_dim"] = rng.choice([head_dim, 2 * rng.randint(4, 20)])
+    values["v_head_dim"] = rng.choice([head_dim, 2 * rng.randint(4, 20)])
+    values["qk_nope_head_dim"] = 2 * rng.randint(4, 20)
+    values["linear_num_key_heads"] = 2
+    values["linear_num_value_heads"] = 2 * rng.randint(1, 3)
+    values["linear_key_head_dim"] = rng.randint(4, 12) * 2
+    values["linear_value_head_dim"] = rng.randint(4, 12) * 2
+    patch = rng.choice([4, 8])
+    values |= {"patch_size": patch, "image_size": patch * rng.randint(3, 6)}
+    kept = {name: value for name, value in values.items() if name in names and _fits(names[name], value)}
+    for name in FLAGS:
+        if name in kept and not isinstance(names[name], bool):
+            del kept[name]
+    kept |= SPECIAL.get(config_class.model_type, lambda *_: {})(rng, kept, layers)
+    for part, inner in getattr(config_class, "sub_configs", {}).items():
+        if part not in kept and isinstance(inner, type) and hasattr(inner, "model_type") and inner.model_type:
+            kept[part] = randomised(inner, rng)
+    return kept
+
+
+def _fits(default: object, value: object) -> bool:
+    return default is None or isinstance(default, (int, float)) or default.__class__ is value.__class__
+
+
+def _kinds(*kinds: str):  # noqa: ANN202
+    return lambda rng, kept, layers: {"layer_types": [rng.choice(kinds) for _ in range(layers)]}
+
+
+def _mamba_heads(rng, kept, layers):  # noqa: ANN001, ANN202
+    heads = rng.choice([k for k in range(2, 9) if 2 * kept["hidden_size"] % k == 0])
+    return {"mamba_n_heads": heads, "mamba_d_head": 2 * kept["hidden_size"] // heads, "mamba_n_groups": 1, "mamba_expand": 2}
+
+
+SPECIAL = {
+    "gpt_neo": lambda rng, kept, layers: {"num_layers": 2 * (layers // 2), "attention_types": [[["global", "local"], layers // 2]]},
+    "granitemoehybrid": lambda rng, kept, layers: {
+        **_mamba_heads(rng, kept, layers),
+        "layer_types": [rng.choice(["mamba", "attention"]) for _ in range(layers)],
+        "num_local_experts": rng.choice([0, 4]),
+    },
+    "bamba": lambda rng, kept, layers: {**_mamba_heads(rng, kept, layers), "attn_layer_indices": [layers - 1]},
+    "falcon_h1": lambda rng, kept, layers: {"mamba_d_ssm": 48, "mamba_n_heads": 6, "mamba_d_head": 8, "mamba_n_groups": 2},
+    "mamba2": lambda rng, kept, layers: {"num_heads": 4, "head_dim": kept["hidden_size"] * 2 // 4, "n_groups": rng.choice([1, 2])},
+    "nemotron_h": lambda rng, kept, layers: {
+        "layers_block_type": [rng.choice(["mamba", "attention", "mlp", "moe"]) for _ in range(layers)],
+        "mamba_num_heads": 6,
+        "mamba_head_dim": 8,
+        "n_groups": 2,
+        "moe_latent_size": rng.choice([None, 24]),
+        "n_group": 1,
+        "topk_group": 1,
+    },
+    "jamba": lambda rng, kept, layers: {
+        "attn_layer_period": 3, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": rng.randint(0, 1),
+    },
+    "gemma3n_text": lambda rng, kept, layers: {
+        "layer_types": (["sliding_attention", "full_attention"] * layers)[:layers],
+        "num_kv_shared_layers": rng.choice([0, max(0, layers - 2)]),
+        "intermediate_size": [kept.get("moe_intermediate_size", 64) + k for k in range(layers)],
+        "activation_sparsity_pattern": [0.0] * layers,
+        "altup_num_inputs": rng.randint(2, 4),
+    },
+    "gemma4_text": lambda rng, kept, layers: {
+        "layer_types": ["sliding_attention"] * (layers - 1) + ["full_attention"],
+        "enable_moe_block": rng.random() < 0.5,
+        "attention_k_eq_v": rng.random() < 0.5,
+        "moe_intermediate_size": 24,
+        "hidden_size_per_layer_input": rng.choice([0, 12]),
+    },
+    "dbrx": lambda rng, kept, layers: {
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 1e4},
+        "ffn_config": {"ffn_hidden_size": rng.randint(30, 90), "moe_num_experts": rng.randint(2, 6), "moe_top_k": 2},
+    },
+    "zamba": lambda rng, kept, layers: {
+        "attn_layer_period": 3, "attn_layer_offset": 1, "n_mamba_heads": 2, "num_hidden_layers": 6, "num_key_value_heads": kept["num_attention_heads"],
+    },
+    "zamba2": lambda rng, kept, layers: {
+        "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid", "hybrid"], "num_hidden_layers": 5, "n_mamba_heads": 4, "num_mem_blocks": rng.choice([1, 2]),
+    },
+    "diffllama": lambda rng, kept, layers: {"num_key_value_heads": 2},
+    "longcat_flash": lambda rng, kept, layers: {"zero_expert_num": rng.randint(0, 5), "expert_ffn_hidden_size": rng.randint(11, 50)},
+    "kimi_linear": lambda rng, kept, layers: {**_kinds("linear_attention", "full_attention")(rng, kept, layers), "linear_num_heads": 4, "linear_head_dim": 12},
+    "bailing_hybrid": lambda rng, kept, layers: {"first_k_dense_replace": 1, "num_expert_group": 1, "topk_group": 1},
+    "deepseek_v4": lambda rng, kept, layers: {
+        "layer_types": [rng.choice(["sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"]) for _ in range(layers)],
+        "o_groups": 2, "o_lora_rank": rng.randint(8, 20), "mlp_layer_types": None,
+    },
+    "laguna": lambda rng, kept, layers: {"num_attention_heads_per_layer": [kept["num_attention_heads"]] * layers, "gating": rng.choice([True, "per-element"])},
+    "qwen3_next": _kinds("linear_attention", "full_attention"),
+    "qwen3_5_text": _kinds("linear_attention", "full_attention"),
+    "qwen3_5_moe_text": _kinds("linear_attention", "full_attention"),
+    "minimax": _kinds("linear_attention", "full_attention"),
+    "mimo_v2_flash": _kinds("sliding_attention", "full_attention"),
+    "gpt_oss": _kinds("sliding_attention", "full_attention"),
+    "lfm2": _kinds("conv", "full_attention"),
+    "lfm2_moe": _kinds("conv", "full_attention"),
+    "glm4_moe_lite": lambda rng, kept, layers: {"n_group": 1, "topk_group": 1},
+    "dots1": lambda rng, kept, layers: {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
+    "hunyuan_v1_moe": lambda rng, kept, layers: {"moe_topk": [2] * layers},
+    "ernie4_5_moe": lambda rng, kept, layers: {"moe_layer_end_index": -1, "moe_layer_start_index": 1},
+    "llama4_text": lambda rng, kept, layers: {"interleave_moe_layer_step": rng.choice([1, 2])},
+    "qwen2_moe": lambda rng, kept, layers: {"decoder_sparse_step": rng.choice([1, 2]), "mlp_only_layers": [0]},
+    "qwen3_moe": lambda rng, kept, layers: {"decoder_sparse_step": rng.choice([1, 2]), "mlp_only_layers": [0]},
+    "persimmon": lambda rng, kept, layers: {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5}},
+}  # fmt: skip
+
+CLASS_TABLES = (
+    "MODEL_FOR_CAUSAL_LM MODEL MODEL_FOR_SEQUENCE_CLASSIFICATION MODEL_FOR_TOKEN_CLASSIFICATION MODEL_FOR_QUESTION_ANSWERING MODEL_FOR_MASKED_LM "
+    "MODEL_FOR_IMAGE_TEXT_TO_TEXT MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM MODEL_FOR_SPEECH_SEQ_2_SEQ MODEL_FOR_CTC MODEL_FOR_IMAGE_CLASSIFICATION "
+    "MODEL_FOR_AUDIO_CLASSIFICATION MODEL_FOR_PRETRAINING MODEL_FOR_MULTIPLE_CHOICE MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION"
+).split()
+
+
+def classes_of(model_type: str) -> list[str]:
+    """The classes the library's auto classes know for a model type, without repeats."""
+    names: list[str] = []
+    for table in CLASS_TABLES:
+        entry = getattr(modeling_auto, f"{table}_MAPPING_NAMES", {}).get(model_type, ())
+        names += [entry] if isinstance(entry, str) else list(entry)
+    return list(dict.fromkeys(names))
+
+
+def counted(config: object, class_name: str) -> int:
+    """Parameters of the class, tied ones once."""
+    with torch.device("meta"):
+        model = getattr(transformers, class_name)(config)
+    model.tie_weights()
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def cases(model_type: str, each: int, seed: int) -> tuple[list[dict[str, object]], list[str]]:
+    """Configurations with their counts, and why others could not be built."""
+    rng = random.Random(f"{model_type} {seed}")
+    found, failures = [], []
+    for class_name in classes_of(model_type):
+        built = 0
+        for _ in range(6 * each):
+            if built == each:
+                break
+            try:
+                config = CONFIG_MAPPING[model_type](**randomised(CONFIG_MAPPING[model_type], rng))
+                count = counted(config, class_name)
+                stated = json.loads(config.to_json_string(use_diff=True))
+            except Exception as error:  # noqa: BLE001  whatever the library refuses is not a case
+                failures.append(f"{class_name}: {type(error).__name__}: {str(error)[:160]}")
+                continue
+            found.append({"config": {**stated, "architectures": [class_name]}, "parameters": count})
+            built += 1
+    return found, failures
+
+
+def ours(config: dict[str, object]) -> int | str:
+    try:
+        return parameters(import_config(config).architecture).total
+    except RackwrightError as error:
+        return str(error)[:300]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("model_types", nargs="*", help="default: every model type we know")
+    options.add_argument("--each", type=int, default=5, help="configurations of each class")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--show", action="store_true", help="print the configuration of every miss")
+    options.add_argument("--write", type=Path, help="store the cases as a fixture")
+    given = options.parse_args()
+    types = given.model_types or [name for name in known_model_types() if name in CONFIG_MAPPING]
+    stored, exact, total, whole = [], 0, 0, 0
+    for model_type in types:
+        found, failures = cases(model_type, given.each, given.seed)
+        misses = [(case, answer) for case in found if (answer := ours(case["config"])) != case["parameters"]]
+        exact, total = exact + len(found) - len(misses), total + len(found)
+        whole += bool(found) and not misses
+        print(
+            f"{model_type:24} {len(found) - len(misses):4} of {len(found):4} exact"
+            + (f"; not built {len(failures)}: {failures[-1]}" if failures else "")
+        )
+        for case, answer in misses[:3]:
+            difference = answer - case["parameters"] if isinstance(answer, int) else answer
+            print(f"    {case['config']['architectures'][0]}: {case['parameters']} here {answer} ({difference})")
+            if given.show:
+                print("   ", json.dumps(case["config"]))
+        stored += found
+    print(f"{whole} of {len(types)} model types, {exact} of {total} configurations exact (transformers {transformers.__version__})")
+    if given.write:
+        given.write.write_text(json.dumps({"transformers": transformers.__version__, "cases": stored}, separators=(",", ":")) + "\n")
+    return 0 if exact == total else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

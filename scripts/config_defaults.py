@@ -1,0 +1,76 @@
+"""Write `model_db/config_import/defaults.yaml`: what configuration classes of `transformers` assume for fields a file leaves out.
+
+A development tool like `check_configs_against_transformers.py`. Only fields that the family templates read are kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import transformers  # noqa: E402
+import yaml  # noqa: E402
+from check_configs_against_transformers import fields_of  # noqa: E402
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: E402
+
+from model_db.config_import.fields import DEFAULTS  # noqa: E402
+from model_db.config_import.templates import FAMILIES, known_model_types  # noqa: E402
+
+
+def names_read() -> set[str]:
+    """Every field name in an expression of the templates."""
+    names: set[str] = set()
+
+    def visit(value: object) -> None:
+        if isinstance(value, dict):
+            for inner in value.values():
+                visit(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                visit(inner)
+        elif isinstance(value, str):
+            try:
+                tree = ast.parse(value.removeprefix("="), mode="eval")
+            except SyntaxError:
+                return
+            names.update(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+            names.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+
+    for path in FAMILIES.glob("*.yaml"):
+        visit(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return names
+
+
+def plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 64 and all(plain(entry) for entry in value)
+    return isinstance(value, (bool, int, float, str)) and (not isinstance(value, str) or len(value) < 32)
+
+
+def main() -> None:
+    read = names_read()
+    types = {}
+    for model_type in known_model_types():
+        if model_type not in CONFIG_MAPPING:
+            continue
+        config_class = CONFIG_MAPPING[model_type]
+        fields = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in fields_of(config_class).items()
+            if name in read and value is not None and plain(value)
+        }
+        aliases = {alias: name for alias, name in getattr(config_class, "attribute_map", {}).items() if name in read or alias in read}
+        types[model_type] = {"fields": fields, **({"aliases": aliases} if aliases else {})}
+    head = (
+        "# What configuration classes assume for fields a config.json leaves out, and other names of fields.\n"
+        f"# Read from the class definitions of transformers {transformers.__version__} by scripts/config_defaults.py.\n"
+    )
+    body = yaml.safe_dump({"model_types": types}, sort_keys=True, default_flow_style=None, width=1000, allow_unicode=True)
+    DEFAULTS.write_text(head + body, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
