@@ -38,21 +38,31 @@ class Limits:
     digits: int = 40
 
 
-def read_yaml(path: Path, limits: Limits = Limits()) -> Yaml:
+DEFAULT_LIMITS = Limits()
+
+
+def read_yaml(path: Path, limits: Limits = DEFAULT_LIMITS) -> Yaml:
     """The document in the file `path`, or `None` if it is empty; raises `RackwrightError`."""
+    return parse_yaml(read_bounded(path, limits), path.name, limits)
+
+
+def read_bounded(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The content of the file `path`; raises `RackwrightError` if it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             content = file.read(limits.size_bytes + 1)
     except OSError as error:
         raise RackwrightError(Fault("file_unreadable", where=str(path), value=error.strerror or "")) from None
-    return parse_yaml(content, path.name, limits)
+    if len(content) > limits.size_bytes:
+        raise RackwrightError(_too_large(path.name, "more", limits))
+    return content
 
 
-def parse_yaml(content: bytes | str, where: str = "", limits: Limits = Limits()) -> Yaml:
+def parse_yaml(content: bytes | str, where: str = "", limits: Limits = DEFAULT_LIMITS) -> Yaml:
     """The one document in `content`, or `None` if it is empty; raises `RackwrightError` with the line of the first fault."""
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if len(raw) > limits.size_bytes:
-        raise RackwrightError(Fault("file_too_large", where, value=f"{len(raw)} bytes", allowed=f"<= {limits.size_bytes} bytes"))
+        raise RackwrightError(_too_large(where, f"{len(raw)} bytes", limits))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -67,6 +77,10 @@ def parse_yaml(content: bytes | str, where: str = "", limits: Limits = Limits())
         line = "" if mark is None else f"line {mark.line + 1}"
         raise RackwrightError(Fault("yaml_syntax", where, line, shown(str(problem)))) from None
     return builder.root
+
+
+def _too_large(where: str, size: str, limits: Limits) -> Fault:
+    return Fault("file_too_large", where, value=size, allowed=f"<= {limits.size_bytes} bytes")
 
 
 def _events(text: str) -> Iterator[yaml.Event]:

@@ -1,289 +1,185 @@
-"""First cut of the loader: reads the YAML of `data/` into records (overlays, schema and cache follow)."""
+"""The hardware catalog as the rest of the program sees it."""
 
 from __future__ import annotations
 
-import csv
-import functools
-import hashlib
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
-import yaml
-
+from facts.cache import digest_of
+from facts.errors import Fault, RackwrightError, shown
+from hardware_db.catalog_files import packaged
+from hardware_db.convert import Draft, record_of, row_of
 from hardware_db.records import (
     Accelerator,
     Cable,
     CloudOffer,
+    CloudStorage,
     Cpu,
+    DeviceMemory,
+    Entry,
     Fabric,
+    FabricManager,
+    FacilityPart,
+    Fact,
+    FileSystem,
+    HostBus,
+    HostMemory,
+    MemoryModule,
     Nic,
-    NicSlot,
-    Price,
+    ReferenceFabric,
     ScaleUpLink,
     Server,
+    StorageBenchmark,
+    StorageClass,
+    StorageDevice,
     Switch,
     Transceiver,
 )
+from hardware_db.schema.table import Schema
 
-DATA = Path(__file__).with_name("data")
-Raw = Mapping[str, Any]
+_Record = TypeVar("_Record", bound=Fact)
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Everything the catalog knows, by id, in SI units."""
+    """Everything the catalog knows, by id, in SI units. `digest` changes with any content, `release` dates the catalog."""
 
     accelerators: Mapping[str, Accelerator]
     servers: Mapping[str, Server]
     cpus: Mapping[str, Cpu]
     nics: Mapping[str, Nic]
     switches: Mapping[str, Switch]
+    fabric_managers: Mapping[str, FabricManager]
     transceivers: Mapping[str, Transceiver]
     cables: Mapping[str, Cable]
     fabrics: Mapping[str, Fabric]
     scale_up_links: Mapping[str, ScaleUpLink]
+    host_buses: Mapping[str, HostBus]
+    host_memory: Mapping[str, HostMemory]
+    memory_modules: Mapping[str, MemoryModule]
+    device_memory: Mapping[str, DeviceMemory]
+    cxl: Mapping[str, Entry]
+    storage: Mapping[str, StorageDevice]
+    storage_classes: Mapping[str, StorageClass]
+    cloud_storage: Mapping[str, CloudStorage]
+    filesystems: Mapping[str, FileSystem]
+    stores: Mapping[str, Entry]
+    facility: Mapping[str, Entry]
+    facility_parts: Mapping[str, FacilityPart]
+    reliability: Mapping[str, Entry]
+    topologies: Mapping[str, Entry]
+    measurements: Mapping[str, Entry]
+    requirements: Mapping[str, Entry]
+    rules: Mapping[str, Entry]
+    studies: Mapping[str, Entry]
     cloud_offers: tuple[CloudOffer, ...]
+    reference_fabrics: tuple[ReferenceFabric, ...]
+    storage_benchmark: tuple[StorageBenchmark, ...]
     digest: str
     release: str
 
+    def get(self, group: str, entry_id: str) -> Fact:
+        """The record `entry_id` of `group` (an attribute of this class, such as "accelerators").
 
-def _gbit(value: float | None) -> float | None:
-    return None if value is None else value * 1e9 / 8
+        Raises `RackwrightError` naming the nearest id of the group.
+        """
+        known: Mapping[str, Fact] = getattr(self, group)
+        if entry_id not in known:
+            raise RackwrightError(unknown_id(entry_id, known, field=group))
+        return known[entry_id]
 
+    def find(self, entry_id: str) -> Fact:
+        """The record `entry_id`, whatever group it is in; raises `RackwrightError` naming the nearest id."""
+        everything = {record.id: record for record in self.facts()}
+        if entry_id not in everything:
+            raise RackwrightError(unknown_id(entry_id, everything, field="id"))
+        return everything[entry_id]
 
-def _gb(value: float | None) -> float | None:
-    return None if value is None else value * 1e9
-
-
-def _price(raw: Raw) -> Price | None:
-    p = raw.get("price_USD")
-    if not p:
-        return None
-    return Price(
-        float(p["low"]),
-        float(p["typical"]),
-        float(p["high"]),
-        raw.get("price_basis", "estimate"),
-        str(raw.get("price_date", "")),
-        tuple(raw["sources"]),
-    )
-
-
-def _base(raw: Raw, file: str) -> dict[str, Any]:
-    return {
-        "id": raw["id"],
-        "name": raw["name"],
-        "kind": raw["kind"],
-        "basis": raw.get("basis", "spec"),
-        "sources": {"": tuple(raw["sources"])},
-        "file": file,
-        "notes": raw.get("notes", ""),
-    }
+    def facts(self) -> Iterable[Fact]:
+        """All records that have an id, group by group."""
+        for field in fields(self):
+            group = getattr(self, field.name)
+            if isinstance(group, Mapping):
+                yield from group.values()
 
 
-def _accelerator(raw: Raw) -> Accelerator:
-    memory = raw["memory"]
-    unit = raw["unit_price_usd"]
-    mamf = raw["measured_mamf_tflops"] or {}
-    server = raw["server"] or {}
-    scale_up = raw["scale_up"] or {}
-    owner = raw["owner_cost_model"] or {}
-    cpu = raw.get("cpu") or {}
-    status = raw["status"].split()[0].strip(",")
-    price = None
-    if unit:
-        price = Price(
-            float(unit["low"]),
-            math.sqrt(unit["low"] * unit["high"]),
-            float(unit["high"]),
-            unit["basis"] if unit["low"] == unit["high"] else "derived",
-            unit["date"],
-            tuple(unit["source"]),
-        )
-    return Accelerator(
-        id=raw["id"],
-        name=raw["name"],
-        kind=raw["kind"],
-        basis="spec",
-        sources={k: tuple(v) for k, v in raw["sources"].items()},
-        file="accelerators.yaml",
-        notes=raw["notes"],
-        vendor=raw["vendor"],
-        architecture=raw["architecture"],
-        status=status if status in ("announced", "available", "legacy") else "announced",
-        release=raw["release"],
-        form_factor=raw["form_factor"],
-        confidence=raw["confidence"],
-        memory_type=memory["type"],
-        memory_bytes=memory["capacity_gib"] * 2**30,
-        memory_bandwidth_bytes_per_s=_gb(memory["bandwidth_GBps"]),
-        peak_flops_per_s={k: v * 1e12 for k, v in raw["dense_peak_tflops"].items() if v is not None},
-        matmul_fraction={k: v["fraction_of_listed_peak"] for k, v in mamf.items()},
-        scale_up_link_id=scale_up.get("link_id"),
-        scale_up_bytes_per_s=_gb(scale_up.get("uni_GBps")),
-        scale_up_domain=scale_up.get("domain_size") or 1,
-        host_link_bytes_per_s=_gb((raw["host_link"] or {}).get("uni_GBps")),
-        nic_id=server.get("nic_id"),
-        server_id=server.get("server_id"),
-        server_accelerators=server.get("accelerators"),
-        tdp_w=raw["tdp_w"],
-        all_in_power_w=owner["all_in_power_kw_per_gpu"] * 1e3 if owner else None,
-        price=price,
-        embodied_kgco2e=(raw["embodied_carbon_kgco2e"] or {}).get("value"),
-        cpu_cores=cpu.get("cores"),
-        memory_channels=cpu.get("memory_channels"),
-    )
+def unknown_id(entry_id: str, known: Iterable[str], field: str) -> Fault:
+    """The fault of an id that is not in `known`, with the nearest one as hint."""
+    ids = tuple(known)
+    nearest = difflib.get_close_matches(entry_id, ids, 1, cutoff=0.4)
+    return Fault("unknown_id", field=field, value=shown(entry_id), allowed=f"{len(ids)} ids", hint="".join(nearest))
 
 
-def _server(raw: Raw) -> Server:
-    kw = {k: v * 1e3 if v is not None else None for k, v in (("t", raw.get("power_typical_kW")), ("m", raw.get("power_max_kW")))}
-    nics = tuple(NicSlot(n.get("nic_id", ""), n["count"], n["ports"], n["port_Gbps"] * 1e9 / 8, n["role"]) for n in raw.get("nics", []))
-    scale_out = sum(n.count * n.ports * n.port_bytes_per_s for n in nics if n.role == "scale_out") or None
-    return Server(
-        **_base(raw, "servers.yaml"),
-        status=raw.get("status", ""),
-        accelerator_ids=tuple(raw.get("accelerator_ids", [])),
-        accelerators=raw.get("accelerators", 0),
-        cpu_id=raw.get("cpu_id"),
-        cpu_count=raw.get("cpu_count", 0),
-        host_dram_bytes=raw["host_dram_GiB"] * 2**30 if "host_dram_GiB" in raw else None,
-        rack_units=raw.get("rack_units"),
-        power_typical_w=kw["t"],
-        power_max_w=kw["m"],
-        price=_price(raw),
-        nics=nics,
-        network_bytes_per_s=_gbit(raw.get("network_Gbps")) or scale_out,
-        scale_up_id=raw.get("scale_up_id"),
-        scale_up_domain=raw.get("scale_up_domain"),
-        fabric_id=raw.get("fabric_id"),
-        cooling=raw.get("cooling", ""),
-    )
+def load_hardware(overlays: Sequence[Path | bytes] = ()) -> Hardware:
+    """The packaged catalog with the entries of `overlays` (files of a user's own, later ones win) added or put in place.
+
+    Raises `RackwrightError` with every fault of an overlay. Without overlays the same object is returned every time.
+    """
+    if not overlays:
+        return _packaged_hardware()
+    from hardware_db.overlay import read_overlays, with_overlays  # noqa: PLC0415 - pydantic is only needed for overlays
+
+    schema, drafts, digest, release = packaged()
+    read = read_overlays(overlays)
+    own = digest_of((f"{number:04d}", overlay.content) for number, overlay in enumerate(read))
+    return _hardware(schema, with_overlays(drafts, read, schema), digest_of([(digest, own.encode())]), release)
 
 
-def _part(raw: Raw, cls: type[Any], **more: object) -> Any:
-    return cls(**_base(raw, "network.yaml"), **more)
+@cache
+def _packaged_hardware() -> Hardware:
+    return _hardware(*packaged())
 
 
-def _powered(raw: Raw) -> dict[str, Any]:
-    return {
-        "port_bytes_per_s": _gbit(raw.get("port_Gbps")),
-        "power_typical_w": raw.get("power_typical_W"),
-        "power_max_w": raw.get("power_max_W"),
-        "price": _price(raw),
-    }
+def _hardware(schema: Schema, drafts: Sequence[Draft], digest: str, release: str) -> Hardware:
+    groups: dict[str, list[Fact]] = {}
+    rows: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        kind = schema.kinds[draft.kind]
+        if kind.from_table:
+            rows.setdefault(kind.group, []).append(draft)
+        else:
+            groups.setdefault(kind.group, []).append(record_of(draft, schema))
 
+    def group(name: str, record: type[_Record]) -> Mapping[str, _Record]:
+        return MappingProxyType({fact.id: fact for fact in groups.get(name, ()) if isinstance(fact, record)})
 
-def _network(raw: Raw) -> Any:
-    kind = raw["kind"]
-    if kind == "nic":
-        return _part(
-            raw, Nic, **_powered(raw), ports=raw.get("ports", 1), protocol=raw.get("protocol", ""), host_bus_id=raw.get("host_bus_id")
-        )
-    if kind == "switch":
-        return _part(
-            raw,
-            Switch,
-            **_powered(raw),
-            ports=raw["ports"],
-            cages=raw.get("cages"),
-            rack_units=raw.get("rack_units"),
-            fabric_id=raw.get("fabric_id"),
-            power_passive_w=raw.get("power_passive_W"),
-        )
-    if kind in ("transceiver", "cable"):
-        return _part(raw, Transceiver if kind == "transceiver" else Cable, **_powered(raw), reach_m=raw.get("reach_m"))
-    if kind == "fabric":
-        return _part(
-            raw,
-            Fabric,
-            port_bytes_per_s=_gbit(raw.get("port_Gbps")),
-            node_bytes_per_s=_gbit(raw.get("node_Gbps")),
-            nic_bytes_per_s=_gbit(raw.get("nic_Gbps")),
-            nics_per_node=raw.get("nics_per_node"),
-            switch_ids=tuple(raw.get("switch_ids", [])),
-            nic_ids=tuple(raw.get("nic_ids", [])),
-        )
-    if kind == "scale_up":
-        return _part(
-            raw,
-            ScaleUpLink,
-            per_accel_bytes_per_s=raw["per_accel_uni_GBps"] * 1e9,
-            p2p_bytes_per_s=_gb(raw.get("p2p_uni_GBps")),
-            domain_accelerators=raw.get("domain_accelerators"),
-            links=raw.get("links"),
-            topology=raw.get("topology", ""),
-        )
-    return None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None
-
-
-def _offers(path: Path) -> tuple[CloudOffer, ...]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return tuple(
-            CloudOffer(
-                provider=row["provider"],
-                instance_type=row["instance_type"],
-                accelerator_id=row["accelerator_id"],
-                accelerators=float(row["accelerator_count"]),
-                region=row["region"],
-                date=row["date"],
-                flags=tuple(row["flags"].split(";")) if row["flags"] else (),
-                source=row["source"],
-                on_demand_usd_per_h=_number(row["on_demand_USD_h"]),
-                spot_usd_per_h=_number(row["spot_USD_h"]),
-                reserved_1y_usd_per_h=_number(row["reserved_1y_USD_h"]),
-                reserved_3y_usd_per_h=_number(row["reserved_3y_USD_h"]),
-                network_bytes_per_s=_gbit(_number(row["network_Gbps"])),
-            )
-            for row in csv.DictReader(file)
-        )
-
-
-def _by_id(records: list[Any]) -> Mapping[str, Any]:
-    return MappingProxyType({record.id: record for record in records})
-
-
-@functools.cache
-def load_hardware() -> Hardware:
-    """The packaged catalog."""
-    raw = {
-        n: yaml.load((DATA / f"{n}.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)
-        for n in ("accelerators", "servers", "network")
-    }
-    net = [record for record in map(_network, raw["network"]) if record]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(DATA.iterdir()))).hexdigest()
-    node_kinds = {"server", "rack", "cloud_instance", "storage_server", "management_server"}
     return Hardware(
-        accelerators=_by_id([_accelerator(entry) for entry in raw["accelerators"]]),
-        servers=_by_id([_server(entry) for entry in raw["servers"] if entry["kind"] in node_kinds]),
-        cpus=_by_id(
-            [
-                Cpu(
-                    **_base(e, "servers.yaml"),
-                    cores=e["cores"],
-                    tdp_w=e["power_max_W"],
-                    memory_id=e["memory_id"],
-                    memory_channels=e["memory_channels"],
-                    price=_price(e),
-                )
-                for e in raw["servers"]
-                if e["kind"] == "cpu"
-            ]
-        ),
-        nics=_by_id([r for r in net if isinstance(r, Nic)]),
-        switches=_by_id([r for r in net if isinstance(r, Switch)]),
-        transceivers=_by_id([r for r in net if isinstance(r, Transceiver)]),
-        cables=_by_id([r for r in net if isinstance(r, Cable)]),
-        fabrics=_by_id([r for r in net if isinstance(r, Fabric)]),
-        scale_up_links=_by_id([r for r in net if isinstance(r, ScaleUpLink)]),
-        cloud_offers=_offers(DATA / "cloud_prices.csv"),
+        accelerators=group("accelerators", Accelerator),
+        servers=group("servers", Server),
+        cpus=group("cpus", Cpu),
+        nics=group("nics", Nic),
+        switches=group("switches", Switch),
+        fabric_managers=group("fabric_managers", FabricManager),
+        transceivers=group("transceivers", Transceiver),
+        cables=group("cables", Cable),
+        fabrics=group("fabrics", Fabric),
+        scale_up_links=group("scale_up_links", ScaleUpLink),
+        host_buses=group("host_buses", HostBus),
+        host_memory=group("host_memory", HostMemory),
+        memory_modules=group("memory_modules", MemoryModule),
+        device_memory=group("device_memory", DeviceMemory),
+        cxl=group("cxl", Entry),
+        storage=group("storage", StorageDevice),
+        storage_classes=group("storage_classes", StorageClass),
+        cloud_storage=group("cloud_storage", CloudStorage),
+        filesystems=group("filesystems", FileSystem),
+        stores=group("stores", Entry),
+        facility=group("facility", Entry),
+        facility_parts=group("facility_parts", FacilityPart),
+        reliability=group("reliability", Entry),
+        topologies=group("topologies", Entry),
+        measurements=group("measurements", Entry),
+        requirements=group("requirements", Entry),
+        rules=group("rules", Entry),
+        studies=group("studies", Entry),
+        cloud_offers=tuple(row_of(draft, CloudOffer, schema) for draft in rows.get("cloud_offers", ())),
+        reference_fabrics=tuple(row_of(draft, ReferenceFabric, schema) for draft in rows.get("reference_fabrics", ())),
+        storage_benchmark=tuple(row_of(draft, StorageBenchmark, schema) for draft in rows.get("storage_benchmark", ())),
         digest=digest,
-        release="2026-11-22",
+        release=release,
     )

@@ -1,0 +1,94 @@
+"""The files of the packaged catalog: their digest, and their entries as they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from facts.cache import cached, digest_of
+from facts.errors import Fault, RackwrightError
+from facts.yaml_files import DEFAULT_LIMITS, Limits, Yaml, parse_yaml
+from hardware_db.convert import Draft
+from hardware_db.schema.table import Field, Kind, Schema, schema_of
+
+ROOM = Path(__file__).parent
+DATA = ROOM / "data"
+SCHEMA_FILE = "schema.yaml"
+
+
+def data_files(folder: Path = DATA) -> dict[str, bytes]:
+    """Contents of all data files of `folder` by their path below it."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".csv") or path.name == "RELEASE")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@cache
+def packaged() -> tuple[Schema, tuple[Draft, ...], str, str]:
+    """The schema, the valid entries, the digest of the files and the release date of the packaged catalog.
+
+    Raises `RackwrightError` if the files are not valid. What was parsed and found valid is kept in the user's cache.
+    """
+    files = data_files()
+    digest = digest_of(files.items())
+    code = digest_of((path.relative_to(ROOM).as_posix(), path.read_bytes()) for path in ROOM.rglob("*.py"))
+    content = cast("dict[str, list[list[Yaml]]]", cached("hardware", f"{digest}-{code[:16]}", lambda: _checked(files)))
+    drafts = tuple(Draft(cast("str", file), cast("Mapping[str, Yaml]", values)) for file, values in content["entries"])
+    return schema_of(cast("Yaml", content["schema"])), drafts, digest, files["RELEASE"].decode().strip()
+
+
+def _checked(files: Mapping[str, bytes]) -> Yaml:
+    from hardware_db.check import catalog_faults  # noqa: PLC0415 - pydantic is only needed when the files have changed
+
+    raw = parse_yaml(files[SCHEMA_FILE], SCHEMA_FILE)
+    schema = schema_of(raw)
+    drafts = tuple(entries_of(files, schema))
+    faults = catalog_faults(drafts, schema)
+    if faults:
+        raise RackwrightError(*faults)
+    return {"schema": raw, "entries": [[draft.file, dict(draft.values)] for draft in drafts]}
+
+
+def entries_of(files: Mapping[str, bytes], schema: Schema) -> Iterator[Draft]:
+    """The entries of data files as they are written, in the order of the files' names."""
+    for name in sorted(files):
+        if name.endswith(".csv"):
+            yield from _rows(name, files[name], schema)
+        elif name.endswith(".yaml") and name != SCHEMA_FILE:
+            yield from (Draft(name, values) for values in entry_list(files[name], name))
+
+
+def entry_list(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Mapping[str, Yaml]]:
+    """The list of entries in a YAML file; raises `RackwrightError` if it is anything else."""
+    entries = parse_yaml(content, name, limits) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RackwrightError(Fault("catalog_not_a_list", name))
+    return cast("list[Mapping[str, Yaml]]", entries)
+
+
+def _rows(name: str, content: bytes, schema: Schema) -> Iterator[Draft]:
+    """The rows of a table as entries: an empty cell is no value; the id is the table's name and the row's number."""
+    kind = next(kind for kind in schema.kinds.values() if kind.file == name)
+    for number, row in enumerate(csv.DictReader(io.StringIO(content.decode("utf-8"))), 1):
+        yield Draft(name, _entry_of_row(kind, number, row, schema))
+
+
+def _entry_of_row(kind: Kind, number: int, row: Mapping[str, str], schema: Schema) -> Mapping[str, Yaml]:
+    cells: dict[str, Yaml] = {}
+    for column, text in row.items():
+        if text:
+            cells[column] = _cell(text, schema.fields.get(column))
+    identity = f"{kind.name.replace('_', '-')}-{number}"
+    return {"id": identity, "name": identity, "kind": kind.name, "basis": "measured", "sources": [row.get("source") or ""], **cells}
+
+
+def _cell(text: str, field: Field | None) -> Yaml:
+    if field is None or field.type not in ("number", "count"):
+        return text
+    try:
+        return int(text) if field.type == "count" else float(text)
+    except ValueError:
+        return text
