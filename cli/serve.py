@@ -26,6 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     from streamlit.web.cli import main as streamlit  # noqa: PLC0415 takes half a second; --help need not wait
 
     app = next(path for path in _APPS if path.exists())
-    options = {"server.port": arguments.port, "server.address": arguments.address, "server.headless": str(arguments.headless).lower()}
+    options = {
+        "server.port": arguments.port,
+        "server.address": arguments.address,
+        "server.headless": str(arguments.headless).lower(),
+        "server.showEmailPrompt": "false",
+    }
     streamlit(["run", str(app), *(f"--{name}={value}" for name, value in options.items())], standalone_mode=False)
     return 0
