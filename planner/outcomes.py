@@ -136,9 +136,9 @@ def limits_used(limits: Limits, devices: IntColumn, money: Charges) -> list[tupl
     """Use over allowance of each limit that every workload shares; an unknown figure breaks a limit that was given."""
     used = [("devices", devices / limits.max_devices)]
     if limits.budget_usd is not None:
-        used.append(("budget", money.total_usd / limits.budget_usd))
+        used.append(("budget", np.where(money.at_least, np.inf, money.total_usd / limits.budget_usd)))
     if limits.power_w is not None:
-        used.append(("power", money.rated_facility_w / limits.power_w))
+        used.append(("power", np.nan_to_num(money.rated_facility_w / limits.power_w, nan=np.inf)))
     return used
 
 

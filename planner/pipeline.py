@@ -89,7 +89,7 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
     survivors, account = stage.search(progress)
     chosen = survivors.take(_ranked(survivors, request)[:_MOST_RECOMMENDATIONS])
     frontier = _frontier(survivors, stage.ground.platforms.accelerator_id, request)
-    return Found(stage.recommendations(chosen), frontier, account)
+    return Found(stage.recommendations(chosen) if len(chosen) else (), frontier, account)
 
 
 def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -116,7 +116,7 @@ def _counts(account: Account, request: PlanRequest, considered: tuple[str, ...],
         feasible=account.feasible,
         rejected=dict(sorted(account.rejected.items())),
         accelerators=len(considered),
-        nearest=(*sorted(misses, key=lambda miss: miss.over_by), *unusable),
+        nearest=(*sorted(misses, key=lambda miss: (not miss.change, miss.over_by)), *unusable),
     )
 
 

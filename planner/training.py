@@ -57,9 +57,13 @@ class TrainingStage:
         return TrainingSearch.of(self).run(progress)
 
     def alone_s(self, cells: TrainingColumns) -> FloatColumn:
-        """Least time of the run of each cell with one data-parallel rank; d ranks divide it by d at best (method: search)."""
+        """Least time of the run of each cell with one data-parallel rank; d ranks divide it by d at best (method: search).
+
+        Traffic of the data-parallel group is left out: a context-parallel pair has some even with one rank, and on a mesh
+        a pair is slower than a larger group.
+        """
         step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
-        run_s = self.run_s(step.step_s, cells) - self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+        run_s = self.run_s(step.step_s - step.parts_s["data parallel"], cells) - self.workload.start_up_minutes * _SECONDS_PER_MINUTE
         return run_s / (1.0 + training_space.BATCH_TOLERANCE)  # a rounded-up batch has fewer steps
 
     def bound(self, cells: TrainingColumns, alone_s: FloatColumn, most_ranks: IntColumn) -> FloatColumn:

@@ -112,10 +112,6 @@ class FatTree:
         leaves = np.where(self.tiers == 2, w.ports * w.split, w.ports * w.core_down)
         return np.where(self.tiers == 1, w.ports, leaves * w.down) * w.fan
 
-    def latency_s(self, switch_s: ArrayLike, nic_s: ArrayLike, path_m: ArrayLike) -> FloatColumn:
-        """One way over the longest path: NICs with their software, switches, fibre (equation 6.2)."""
-        return np.asarray(np.asarray(nic_s) + self.hops * np.asarray(switch_s) + FIBRE_S_PER_M * np.asarray(path_m))
-
     def remaining_bisection(self, failure: Failure) -> FloatColumn:
         """Share of the bisection that is left after one such part fails."""
         count = {"link": self.endpoints, "leaf": self.leaves, "spine": self.spines, "core": self.cores, "plane": np.ones_like(self.leaves)}

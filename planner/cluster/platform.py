@@ -14,7 +14,7 @@ import numpy as np
 from hardware_db.catalog import Hardware
 from hardware_db.records import Accelerator, Server
 from measurements.collectives import CollectiveFits, CollectiveLink, EngineAllReduce, Mode, collective_fits
-from planner.cluster.templates import default_nic
+from planner.cluster.templates import templates
 from planner.performance.collectives import Column, FusedKernel, Link, Network
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 
@@ -120,7 +120,7 @@ def _scale_out_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server
     nic = hardware.nics.get(chip.nic_id or "")
     if nic:
         return nic.port_bytes_per_s
-    template = default_nic()
+    template = templates().default_nic
     shared_by = template.devices_per_nic if chip.scale_up_domain == 1 else 1
     return hardware.nics[template.nic_id].port_bytes_per_s / shared_by
 

@@ -1,109 +1,130 @@
-"""What the forward pass keeps for the backward pass, per token and layer (section 2.3)."""
+"""What the forward pass keeps for the backward pass, per token of a layer, and what recomputation leaves of it
+(equation 2.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 from model_db.architecture import Attention, Conv, GatedDeltaNet, Layer, Linear, Lstm, Mamba1, Mamba2, Mla, Mlp, Moe, Norm
+from planner.memory.matrices import layer_matrices
+from planner.memory.pipeline import MIXING
 
-_MAMBA_CHUNK = 256  # tokens between two stored states of a scan (arXiv:2405.21060, listing of the reference kernel)
-_DELTA_NET_CHUNK = 64
+Selective = Literal["attention_core", "alternate_products"]
 
 
 class Activations(NamedTuple):
-    """Per token, before any parallelism; bytes for what is always kept in 16 or 32 bits, elements where the format varies.
+    """Per token and before any parallelism. Bytes of what is kept in 16 or 32 bits, elements of what takes the format of
+    the matrix products that read it.
 
     sequence_bytes     whole on each tensor-parallel rank, or divided where sequence parallelism is on
+    sequence_inputs    the same, elements
     divided_bytes      divided over tensor-parallel ranks
-    sequence_inputs    elements kept as inputs of matrix products: their format is the products' where these are quantised
-    divided_inputs     the same, divided over tensor-parallel ranks
-    score_heads        heads of an attention that keeps its scores, for each of which every attended position costs bytes
-    sample_bytes       per sample instead of per token (feature maps of convolutions)
+    divided_inputs     the same, elements
+    input_copies       elements, divided: inputs of matrix products that something else keeps in 16 bits anyway; another
+                       copy only where products read a narrower format
+    score_heads        attention heads, whose scores cost bytes per attended position unless the kernel recomputes them
+    sample_bytes       per sample instead of per token: feature maps of convolutions
     """
 
     sequence_bytes: float = 0.0
-    divided_bytes: float = 0.0
     sequence_inputs: float = 0.0
+    divided_bytes: float = 0.0
     divided_inputs: float = 0.0
+    input_copies: float = 0.0
     score_heads: float = 0.0
     sample_bytes: float = 0.0
 
 
-def add(parts: list[Activations]) -> Activations:
-    """Element-wise sum."""
-    return Activations(*map(sum, zip(*parts, strict=True))) if parts else Activations()
+class Kept(NamedTuple):
+    """Activations of one sequence on one rank: bytes, and elements in the format of the matrix products."""
+
+    held_bytes: float
+    inputs: float
+    input_copies: float
+
+    @property
+    def sixteen_bit_bytes(self) -> float:
+        """Bytes if the matrix products read 16 bits."""
+        return self.held_bytes + 2.0 * self.inputs
+
+
+def total(parts: Iterable[Activations]) -> Activations:
+    """Sum over layers."""
+    return Activations(*map(sum, zip(Activations(), *parts, strict=True)))
 
 
 def _attention(layer: Attention) -> Activations:
+    """Query, key, value, output and log-sum-exp; before their norms if there are any; the output gate and its product."""
     value_dim = layer.v_head_dim or layer.head_dim
     query, out = layer.heads * layer.head_dim, layer.heads * value_dim
     keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * value_dim
-    before_norm = 2 * (query + keys) if layer.qk_norm != "none" else 0
-    gate = 2 * out * 2 if layer.output_gate else 0  # the gate, and the output before it
-    log_sum_exp = 4 * layer.heads
+    before_norm = query + keys if layer.qk_norm != "none" else 0
+    gate = 2 * out if layer.output_gate else 0
     return Activations(
-        divided_bytes=2 * (query + keys + values) + log_sum_exp + before_norm + gate,
         sequence_inputs=layer.hidden if layer.projections else 0,
-        divided_inputs=out,
+        divided_bytes=2 * (query + keys + values + before_norm + gate + out) + 4 * layer.heads,
+        input_copies=out,
         score_heads=layer.heads,
     )
 
 
 def _mla(layer: Mla) -> Activations:
+    """Latents; query, key, value, output of every head and log-sum-exp."""
     query_dim = layer.nope_dim + layer.rope_dim
+    out = layer.heads * layer.v_head_dim
     return Activations(
         sequence_bytes=2 * ((layer.q_rank or 0) + layer.kv_rank + layer.rope_dim),
-        divided_bytes=2 * layer.heads * (2 * query_dim + layer.v_head_dim) + 4 * layer.heads,
         sequence_inputs=layer.hidden,
-        divided_inputs=layer.heads * layer.v_head_dim,
+        divided_bytes=2 * (2 * layer.heads * query_dim + 2 * out) + 4 * layer.heads,
+        input_copies=out,
         score_heads=layer.heads,
     )
 
 
 def _mlp(layer: Mlp) -> Activations:
-    before_activation = layer.ffn * (2 if layer.gated else 1)
-    return Activations(divided_bytes=2 * before_activation, sequence_inputs=layer.hidden, divided_inputs=layer.ffn)
+    return Activations(sequence_inputs=layer.hidden, divided_bytes=2 * layer.ffn * (1 + layer.gated), divided_inputs=layer.ffn)
 
 
 def _moe(layer: Moe) -> Activations:
-    """Tokens are dispatched to `top_k` experts: their number does not depend on how the experts are spread, so that
-    expert parallelism divides nothing here."""
+    """Dispatched copies, expert tensors, outputs before they are combined, router scores in 32 bits.
+
+    A token is sent to `top_k` experts however they are spread: over all devices of the group as many copies arrive as
+    leave, so that expert parallelism divides nothing here.
+    """
     width = layer.latent or layer.hidden
-    before_activation = 2 if layer.gated else 1
+    inner = layer.top_k * layer.expert_ffn + layer.shared_ffn
     return Activations(
         sequence_bytes=2 * layer.top_k * width + 4 * layer.experts,
-        divided_bytes=2 * before_activation * (layer.top_k * layer.expert_ffn + layer.shared_ffn),
         sequence_inputs=layer.hidden + layer.top_k * width,
-        divided_inputs=layer.top_k * layer.expert_ffn + layer.shared_ffn,
+        divided_bytes=2 * inner * (1 + layer.gated),
+        divided_inputs=inner,
     )
 
 
 def _mamba1(layer: Mamba1) -> Activations:
-    states = layer.inner * layer.state * 4 / _MAMBA_CHUNK
+    """Both halves of the input projection, the convolved half, the step size; B, C and step before projection."""
     return Activations(
-        divided_bytes=2 * (4 * layer.inner + layer.dt_rank + 2 * layer.state) + states,
         sequence_inputs=layer.hidden,
+        divided_bytes=2 * (4 * layer.inner + layer.dt_rank + 2 * layer.state),
         divided_inputs=layer.inner,
     )
 
 
 def _mamba2(layer: Mamba2) -> Activations:
+    """The whole input projection, the output of the scan before its norm and after. States are recomputed by chunk."""
     inner = layer.heads * layer.head_dim
-    mixed = inner + 2 * layer.groups * layer.state
-    states = inner * layer.state * 4 / _MAMBA_CHUNK
-    return Activations(divided_bytes=2 * (inner + mixed + layer.heads) + states, sequence_inputs=layer.hidden, divided_inputs=inner)
+    projected = 2 * inner + 2 * layer.groups * layer.state + layer.heads
+    return Activations(sequence_inputs=layer.hidden, divided_bytes=2 * (projected + inner), divided_inputs=inner)
 
 
 def _gated_delta_net(layer: GatedDeltaNet) -> Activations:
+    """What the module of Megatron-LM keeps: the convolution's input; queries and keys normalised, then repeated to the
+    value heads; values, output, its norm, the gate; per value head a row of the chunk's 64 x 64 products, decay and step."""
     keys, values = layer.key_heads * layer.key_dim, layer.value_heads * layer.value_dim
-    mixed = 2 * keys + values
-    chunk_products = 2 * layer.value_heads * _DELTA_NET_CHUNK
-    return Activations(
-        divided_bytes=2 * (2 * mixed + 2 * values) + 8 * layer.value_heads + chunk_products,
-        sequence_inputs=layer.hidden,
-        divided_inputs=values,
-    )
+    repeated = layer.value_heads * layer.key_dim
+    elements = (2 * keys + values) + 2 * keys + 2 * repeated + 4 * values + 64 * layer.value_heads
+    return Activations(sequence_inputs=layer.hidden, divided_bytes=2 * elements + 8 * layer.value_heads, divided_inputs=values)
 
 
 def _linear(layer: Linear) -> Activations:
@@ -113,11 +134,21 @@ def _linear(layer: Linear) -> Activations:
 
 
 def _lstm(layer: Lstm) -> Activations:
-    gates_and_state = 6 * layer.hidden * (1 + layer.bidirectional)
-    return Activations(sequence_bytes=2 * gates_and_state, sequence_inputs=layer.in_features)
+    """Four gates, the cell and the output."""
+    return Activations(sequence_bytes=2 * 6 * layer.hidden * (1 + layer.bidirectional), sequence_inputs=layer.in_features)
 
 
-_SAVED: dict[type, Callable[..., Activations]] = {
+def _norm(layer: Norm) -> Activations:
+    """Its input; a batch or group norm follows a convolution, which counts it."""
+    return Activations(sequence_bytes=2 * layer.dim if layer.kind in {"rms", "layer"} else 0)
+
+
+def _conv(layer: Conv) -> Activations:
+    """Its output before the norm, and after norm and activation."""
+    return Activations(sample_bytes=2 * 2 * layer.out_channels * layer.positions)
+
+
+_KEPT: dict[type, Callable[..., Activations]] = {
     Attention: _attention,
     Mla: _mla,
     Mlp: _mlp,
@@ -127,46 +158,68 @@ _SAVED: dict[type, Callable[..., Activations]] = {
     GatedDeltaNet: _gated_delta_net,
     Linear: _linear,
     Lstm: _lstm,
-    # the input of a normalisation; batch and group norms follow a convolution, which counts its output
-    Norm: lambda layer: Activations(sequence_bytes=2 * layer.dim if layer.kind in {"rms", "layer"} else 0),
-    # before and after normalisation and activation
-    Conv: lambda layer: Activations(sample_bytes=2 * 2 * layer.out_channels * layer.positions),
+    Norm: _norm,
+    Conv: _conv,
 }
 
 
 def layer_activations(layer: Layer) -> Activations:
-    """What one layer keeps per token without recomputation (section 2.3)."""
-    build = _SAVED.get(type(layer))
+    """What one layer keeps per token without recomputation (equation 2.3)."""
+    build = _KEPT.get(type(layer))
     return build(layer) if build else Activations()
 
 
-_MIXING = (Attention, Mla, Mlp, Moe, Mamba1, Mamba2, GatedDeltaNet)
-
-
 def unit_activations(layers: tuple[Layer, ...], *, dropout: bool = False) -> Activations:
-    """What a unit of layers keeps per token without recomputation.
+    """What layers that belong together keep per token without recomputation (equation 2.3).
 
-    Layers that read one normalised tensor together (parallel attention and feed-forward) keep it once. Dropout after a
-    mixer or feed-forward keeps a mask of one byte an element.
+    Mixers and feed-forwards that read one normalised tensor together (parallel blocks) keep it once. Dropout after each
+    of them keeps a mask of one byte an element.
     """
-    total = add([layer_activations(layer) for layer in layers])
-    readers = [layer for layer in layers if isinstance(layer, _MIXING)]
-    if dropout:
-        total = total._replace(sequence_bytes=total.sequence_bytes + sum(layer.hidden for layer in readers))
+    kept = total(layer_activations(layer) for layer in layers)
+    readers = [layer for layer in layers if isinstance(layer, MIXING)]
     norms = sum(isinstance(layer, Norm) for layer in layers)
-    if not 0 < norms < len(readers):
-        return total
-    shared = sum(layer.hidden for layer in readers[norms:])
-    return total._replace(sequence_inputs=total.sequence_inputs - shared)
+    shared = sum(layer.hidden for layer in readers[norms:]) if norms else 0
+    masks = sum(layer.hidden for layer in readers) if dropout else 0
+    return kept._replace(sequence_inputs=kept.sequence_inputs - shared, sequence_bytes=kept.sequence_bytes + masks)
 
 
 def unit_width(layers: tuple[Layer, ...]) -> int:
-    """Elements per token of a unit's input: what full recomputation keeps."""
+    """Elements per token of the input of layers that belong together."""
     for layer in layers:
         if isinstance(layer, Norm):
             return layer.dim
         if isinstance(layer, Linear | Lstm):
             return layer.in_features
-        if isinstance(layer, _MIXING):
+        if isinstance(layer, MIXING):
             return layer.hidden
     return 0
+
+
+def alternate_products(layers: tuple[Layer, ...]) -> Activations:
+    """What is kept where recomputation keeps the output of every second matrix product and of attention, beside the
+    unit's input (torchtitan's selective recomputation by operation).
+
+    The output of the last product is not needed, grouped products of routed experts are all recomputed.
+    """
+    products = [matrix for layer in layers for matrix in layer_matrices(layer) if matrix.placement != "expert"]
+    kept = [matrix for matrix in products[:-1:2]]
+    cores = [layer_activations(layer) for layer in layers if isinstance(layer, Attention | Mla)]
+    return Activations(
+        sequence_bytes=2 * unit_width(layers) + 2 * sum(matrix.columns for matrix in kept if matrix.closes),
+        divided_bytes=2 * sum(matrix.columns for matrix in kept if not matrix.closes)
+        + sum(2 * core.input_copies + 4 * core.score_heads for core in cores),
+    )
+
+
+def on_one_rank(kept: Activations, tokens: float, tp: int, *, sequence_parallel: bool, score_bytes: float = 0.0) -> Kept:
+    """Activations of a sequence of `tokens` on one of `tp` tensor-parallel ranks (equation 2.3).
+
+    score_bytes   per head and pair of positions, where attention scores are kept
+    """
+    ranks = tp if sequence_parallel else 1
+    held = kept.sequence_bytes / ranks + kept.divided_bytes / tp + score_bytes * tokens * kept.score_heads / tp
+    return Kept(
+        held_bytes=held * tokens + kept.sample_bytes,
+        inputs=(kept.sequence_inputs / ranks + kept.divided_inputs / tp) * tokens,
+        input_copies=kept.input_copies / tp * tokens,
+    )

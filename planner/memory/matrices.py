@@ -25,7 +25,8 @@ class Matrix:
                grouped   over at most `ways` of them, beyond that each part is held more than once (key-value heads)
                copied    whole on every rank (routers, latent down-projections)
                expert    one of `count` routed experts' matrices, divided over expert-parallel ranks
-    adapted    low-rank adapters may be attached: projections yes, routers, tables and heads no
+    projects   one of the layer's projections, which formats quantise and adapters adapt: not a router, table or head
+    closes     the last matrix of a mixer or feed-forward: divided by rows, its output is whole
     """
 
     rows: int
@@ -33,12 +34,17 @@ class Matrix:
     placement: Placement
     count: int = 1
     ways: int = 1
-    adapted: bool = True
+    projects: bool = True
+    closes: bool = False
 
     @property
     def elements(self) -> int:
         """Parameters of all `count` matrices."""
         return self.rows * self.columns * self.count
+
+    def tensor_ranks(self, tp: int) -> int:
+        """Tensor-parallel ranks that each hold a different part (equation 2.2); experts are divided elsewhere."""
+        return {"divided": tp, "grouped": min(tp, self.ways), "copied": 1, "expert": 1}[self.placement]
 
 
 def _attention(layer: Attention) -> tuple[Matrix, ...]:
@@ -52,7 +58,7 @@ def _attention(layer: Attention) -> tuple[Matrix, ...]:
         Matrix(layer.hidden, query * (1 + layer.output_gate), "divided"),
         Matrix(source, layer.kv_heads * layer.head_dim, "grouped", ways=layer.kv_heads),
         *values,
-        Matrix(layer.heads * value_dim, layer.hidden, "divided"),
+        Matrix(layer.heads * value_dim, layer.hidden, "divided", closes=True),
     )
 
 
@@ -70,22 +76,22 @@ def _mla(layer: Mla) -> tuple[Matrix, ...]:
         Matrix(query_in, layer.heads * query_dim, "divided"),
         Matrix(layer.hidden, layer.kv_rank + layer.rope_dim, "copied"),
         Matrix(layer.kv_rank, layer.heads * (layer.nope_dim + layer.v_head_dim), "divided"),
-        Matrix(layer.heads * layer.v_head_dim, layer.hidden, "divided"),
+        Matrix(layer.heads * layer.v_head_dim, layer.hidden, "divided", closes=True),
         *(index if layer.index_heads else ()),
     )
 
 
 def _feed_forward(hidden: int, ffn: int, *, gated: bool, placement: Placement, count: int = 1) -> tuple[Matrix, ...]:
     up = Matrix(hidden, ffn, placement, count)
-    return (up, *((up,) if gated else ()), Matrix(ffn, hidden, placement, count))
+    return (up, *((up,) if gated else ()), Matrix(ffn, hidden, placement, count, closes=True))
 
 
 def _moe(layer: Moe) -> tuple[Matrix, ...]:
     latent = (Matrix(layer.hidden, layer.latent, "copied"), Matrix(layer.latent, layer.hidden, "copied")) if layer.latent else ()
     shared = _feed_forward(layer.hidden, layer.shared_ffn, gated=layer.gated, placement="divided") if layer.shared_ffn else ()
-    gate = (Matrix(layer.hidden, 1, "copied", adapted=False),) if layer.shared_gate else ()
+    gate = (Matrix(layer.hidden, 1, "copied", projects=False),) if layer.shared_gate else ()
     return (
-        Matrix(layer.hidden, layer.experts, "copied", adapted=False),
+        Matrix(layer.hidden, layer.experts, "copied", projects=False),
         *latent,
         *shared,
         *gate,
@@ -98,7 +104,7 @@ def _mamba1(layer: Mamba1) -> tuple[Matrix, ...]:
         Matrix(layer.hidden, 2 * layer.inner, "divided"),
         Matrix(layer.inner, layer.dt_rank + 2 * layer.state, "divided"),
         Matrix(layer.dt_rank, layer.inner, "divided"),
-        Matrix(layer.inner, layer.hidden, "divided"),
+        Matrix(layer.inner, layer.hidden, "divided", closes=True),
     )
 
 
@@ -107,7 +113,7 @@ def _mamba2(layer: Mamba2) -> tuple[Matrix, ...]:
     return (
         Matrix(layer.hidden, 2 * inner + layer.heads, "divided"),
         Matrix(layer.hidden, 2 * layer.groups * layer.state, "grouped", ways=layer.groups),
-        Matrix(inner, layer.hidden, "divided"),
+        Matrix(inner, layer.hidden, "divided", closes=True),
     )
 
 
@@ -116,13 +122,14 @@ def _gated_delta_net(layer: GatedDeltaNet) -> tuple[Matrix, ...]:
     return (
         Matrix(layer.hidden, 2 * keys + 2 * values, "divided"),
         Matrix(layer.hidden, 2 * layer.value_heads, "divided"),
-        Matrix(values, layer.hidden, "divided"),
+        Matrix(values, layer.hidden, "divided", closes=True),
     )
 
 
 def _linear(layer: Linear) -> tuple[Matrix, ...]:
     placement: Placement = "copied" if layer.sharding == "none" else "divided"
-    return () if layer.tied else (Matrix(layer.in_features, layer.out_features, placement, adapted=layer.name != "head"),)
+    closes, projects = layer.sharding == "row", layer.name != "head"
+    return () if layer.tied else (Matrix(layer.in_features, layer.out_features, placement, projects=projects, closes=closes),)
 
 
 _MATRICES: dict[type, Callable[..., tuple[Matrix, ...]]] = {
@@ -134,7 +141,7 @@ _MATRICES: dict[type, Callable[..., tuple[Matrix, ...]]] = {
     Mamba2: _mamba2,
     GatedDeltaNet: _gated_delta_net,
     Linear: _linear,
-    Embedding: lambda layer: (Matrix(layer.rows, layer.dim, "copied" if layer.name == "position" else "divided", adapted=False),),
+    Embedding: lambda layer: (Matrix(layer.rows, layer.dim, "copied" if layer.name == "position" else "divided", projects=False),),
     Lstm: lambda layer: (Matrix(layer.in_features + layer.hidden, 4 * layer.hidden, "copied", 1 + layer.bidirectional),),
 }
 

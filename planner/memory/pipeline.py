@@ -1,4 +1,4 @@
-"""Which layers lie on which pipeline stage, and how many micro-batches a stage holds at once (section 2.3)."""
+"""Which layers lie on which pipeline stage, and how many micro-batches a stage holds at once (equation 2.3)."""
 
 from __future__ import annotations
 
@@ -8,64 +8,86 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from model_db.architecture import Architecture, Block, Embedding, Layer, Stack
+from model_db.architecture import Architecture, Attention, Block, Embedding, GatedDeltaNet, Layer, Mamba1, Mamba2, Mla, Mlp, Moe
 from planner.search.columns import SCHEDULES, FloatColumn, IntColumn
 
+MIXING = (Attention, Mla, Mlp, Moe, Mamba1, Mamba2, GatedDeltaNet)  # what makes a block a layer of a transformer
 _GPIPE, _INTERLEAVED = SCHEDULES.index("gpipe"), SCHEDULES.index("interleaved")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The layers that are kept together on a stage: one repetition of a block.
+    """Layers that always lie on one stage together: one repetition of a block.
 
-    positions   per sample where the stack fixes them; None: the tokens of the sequence
+    positions   a sample where the stack fixes them; None: the tokens of the sequence
+    role        body     what a pipeline divides and recomputation covers
+                end      embedding, head, pooler: at the first or last stage, never recomputed
+                tower    turns images or sound into tokens, at the first stage
+                predictor  multi-token prediction, at the last stage, not loaded for serving
     """
 
     layers: tuple[Layer, ...]
     positions: int | None
-    tower: bool
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnitChain:
-    """A model as a chain of units for a pipeline to cut: `order` (indices into `units`) between `first` and `last`.
+    """A model as a pipeline sees it: `body` and what lies before it on the first and after it on the last stage.
 
-    The embedding and every tower lie on the first stage, the head, poolers and multi-token prediction on the last.
+    The tuples hold indices into `units`, the distinct units.
     """
 
     units: tuple[Unit, ...]
-    order: tuple[int, ...]
     first: tuple[int, ...]
+    body: tuple[int, ...]
     last: tuple[int, ...]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def unit_chain(architecture: Architecture) -> UnitChain:
-    """The units of `architecture` in the order a token passes them."""
+    """The units of `architecture` in the order a token passes them.
+
+    Blocks without a mixer or feed-forward (a norm or a second embedding between two stacks) join the layer before them.
+    """
     units: dict[Unit, int] = {}
-    order: list[int] = []
     first: list[int] = []
+    body: list[int] = []
     last: list[int] = []
+    mixes = any(_is_layer(block) for stack in architecture.stacks if not stack.tower for block in stack.blocks)
+
+    def index(layers: tuple[Layer, ...], positions: int | None, role: str) -> int:
+        return units.setdefault(Unit(layers, positions, role), len(units))
+
     for stack in architecture.stacks:
         for block in stack.blocks:
-            place = first if stack.tower else _place(architecture, stack, block, order, first, last)
-            index = units.setdefault(Unit(block.layers, stack.positions, stack.tower), len(units))
-            place.extend([index] * block.repeat)
-    return UnitChain(tuple(units), tuple(order), tuple(first), tuple(last))
+            if stack.tower:
+                first += [index(block.layers, stack.positions, "tower")] * block.repeat
+            elif not stack.runs_in_serving:
+                last += [index(block.layers, stack.positions, "predictor")] * block.repeat
+            elif _is_layer(block) or not (mixes or _is_end(block)):
+                body += [index(block.layers, stack.positions, "body")] * block.repeat
+            elif not body:
+                first += [index(block.layers, stack.positions, "end")] * block.repeat
+            elif _is_end(block):
+                last += [index(block.layers, stack.positions, "end")] * block.repeat
+            else:
+                before = list(units)[body[-1]]
+                body[-1] = index(before.layers + block.layers * block.repeat, before.positions, "body")
+    return UnitChain(tuple(units), tuple(first), tuple(body), tuple(last))
 
 
-def _place(architecture: Architecture, stack: Stack, block: Block, order: list[int], first: list[int], last: list[int]) -> list[int]:
-    if stack.name == "mtp" or block.name in {"head", "pooler"}:
-        return last
-    if isinstance(block.layers[0], Embedding) or block.name == "embedding":
-        return first
-    del architecture
-    return order
+def _is_layer(block: Block) -> bool:
+    return any(isinstance(layer, MIXING) for layer in block.layers)
+
+
+def _is_end(block: Block) -> bool:
+    return block.name in {"head", "pooler"} or any(isinstance(layer, Embedding) for layer in block.layers)
 
 
 def chunk_sizes(units: int, chunks: int) -> NDArray[np.intp]:
-    """Units of each of `chunks` consecutive pieces. What is left over goes to pieces before the last one, from the back:
-    these hold the fewest micro-batches, and the last one has the head."""
+    """Units of each of `chunks` consecutive pieces of a pipeline. What does not divide goes one each to the pieces before
+    the last, from the back: they hold the fewest micro-batches, and the last one computes the head."""
     sizes = np.full(chunks, units // chunks, dtype=np.intp)
     take_first = [*range(chunks - 2, -1, -1), chunks - 1]
     sizes[take_first[: units % chunks]] += 1
@@ -73,41 +95,54 @@ def chunk_sizes(units: int, chunks: int) -> NDArray[np.intp]:
 
 
 def stage_units(chain: UnitChain, pp: int, virtual_stages: int) -> NDArray[np.float64]:
-    """How often each unit lies on each pipeline rank, shape (pp, units). Rank i holds chunks i, i + pp, i + 2 pp, ..."""
+    """How often each unit lies on each pipeline rank, shape (pp, units). Rank i holds the pieces i, i + pp, i + 2 pp, ..."""
     counts = np.zeros((pp, len(chain.units)))
-    chunks = pp * virtual_stages
-    ranks = np.repeat(np.arange(chunks) % pp, chunk_sizes(len(chain.order), chunks))
-    np.add.at(counts, (ranks, np.asarray(chain.order, dtype=np.intp)), 1.0)
-    np.add.at(counts[0], np.asarray(chain.first, dtype=np.intp), 1.0)
-    np.add.at(counts[-1], np.asarray(chain.last, dtype=np.intp), 1.0)
+    ranks = np.repeat(np.arange(pp * virtual_stages) % pp, chunk_sizes(len(chain.body), pp * virtual_stages))
+    np.add.at(counts, (ranks, np.array(chain.body, dtype=np.intp)), 1.0)
+    np.add.at(counts[0], np.array(chain.first, dtype=np.intp), 1.0)
+    np.add.at(counts[-1], np.array(chain.last, dtype=np.intp), 1.0)
     return counts
 
 
-def micro_batches_in_flight(
-    schedule: IntColumn, pp: IntColumn, virtual_stages: IntColumn, micro_batches: IntColumn, stage: IntColumn
-) -> FloatColumn:
-    """Micro-batches whose activations a stage holds at once, as a multiple of all its layers' (section 2.3).
+@dataclass(frozen=True, slots=True)
+class FullestStages:
+    """Stages of a pipeline one of which is the fullest; `units` are their rows of `stage_units`."""
 
-    GPipe m; 1F1B min(m, p - i); interleaved min(m v, 2 (p - 1 - i) + (v - 1) p + 1) / v, which is p (1 + (p - 1) / (p v))
-    on the first stage (arXiv:2104.04473).
+    stage: NDArray[np.intp]
+    units: NDArray[np.float64]
+
+    def padded(self, stages: int) -> FullestStages:
+        """The same with the first one repeated up to `stages` rows."""
+        missing = stages - len(self.stage)
+        return FullestStages(
+            np.concatenate([self.stage, np.repeat(self.stage[:1], missing)]),
+            np.concatenate([self.units, np.repeat(self.units[:1], missing, axis=0)]),
+        )
+
+
+@lru_cache(maxsize=4096)
+def fullest_stages(chain: UnitChain, pp: int, virtual_stages: int) -> FullestStages:
+    """The stages that can be the fullest: without those of which an earlier one, which holds no fewer micro-batches,
+    has every unit at least as often."""
+    counts = stage_units(chain, pp, virtual_stages)
+    _, appearances = np.unique(counts, axis=0, return_index=True)
+    kept: list[int] = []
+    for stage in np.sort(appearances).tolist():
+        if not any((counts[earlier] >= counts[stage]).all() for earlier in kept):
+            kept.append(stage)
+    return FullestStages(np.array(kept, dtype=np.intp), counts[kept])
+
+
+def micro_batches_in_flight(
+    schedule: IntColumn, pp: IntColumn, virtual_stages: IntColumn, micro_batches: IntColumn, stage: NDArray[np.intp]
+) -> FloatColumn:
+    """Micro-batches whose activations a stage holds at once, for all its layers together (equation 2.3).
+
+    GPipe m; 1F1B min(m, p - i); interleaved min(m v, 2 (p - 1 - i) + (v - 1) p + 1) / v, which is
+    p (1 + (p - 1) / (p v)) on the first stage (arXiv:2104.04473, section 2.2; the schedule of Megatron-LM).
     """
     plain = np.minimum(micro_batches, pp - stage)
     warm_up = 2 * (pp - 1 - stage) + (virtual_stages - 1) * pp + 1
     interleaved = np.minimum(micro_batches * virtual_stages, warm_up) / virtual_stages
     held = np.where(schedule == _GPIPE, micro_batches, np.where(schedule == _INTERLEAVED, interleaved, plain))
     return np.asarray(held, dtype=np.float64)
-
-
-@lru_cache(maxsize=4096)
-def candidate_stages(chain: UnitChain, pp: int, virtual_stages: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Stages that may be the fullest: their indices, and their units as rows of `stage_units`.
-
-    A stage is left out if an earlier one, which holds no fewer micro-batches, has every unit at least as often.
-    """
-    counts = stage_units(chain, pp, virtual_stages)
-    _, firsts = np.unique(counts, axis=0, return_index=True)
-    kept: list[int] = []
-    for stage in sorted(firsts):
-        if not any((counts[earlier] >= counts[stage]).all() for earlier in kept):
-            kept.append(int(stage))
-    return np.array(kept, dtype=np.intp), counts[kept]

@@ -3,61 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict
+from numpy.typing import NDArray
 
-from model_db.architecture import Architecture, Attention, Layer, Linear, Mla, Mlp, Moe
+from model_db.architecture import Architecture, Attention, GatedDeltaNet, Layer, Mamba1, Mamba2, Mla, Mlp, Moe
+from model_db.weight_formats import WeightFormat
 from planner.counting.cache import layer_kv_elements, layer_state_bytes
 from planner.memory.distinct import distinct
-from planner.memory.matrices import layer_matrices, layer_vectors
-from planner.memory.pipeline import UnitChain, Unit, candidate_stages, unit_chain
+from planner.memory.engines import ServingRecipe, serving_recipe
+from planner.memory.formats import cache_bytes, precision_of, usual_formats
+from planner.memory.matrices import Matrix, layer_matrices, layer_vectors
+from planner.memory.pipeline import Unit, fullest_stages, unit_chain
 from planner.memory.stages import most_experts
+from planner.memory.states import expert_share
 from planner.request import Serving
 from planner.search.columns import FloatColumn, IntColumn, ServingColumns
 
-_WEIGHT_BYTES = np.array([2.0, 2.0, 1.0, 1.0, 0.5625, 0.5195])  # of PRECISIONS, scales included (section 8.1)
-_CACHE_BYTES = np.array([2.0, 1.0, 0.5625])  # of KV_PRECISIONS
-_GIB = 2.0**30
-
-
-class ServingRecipe(BaseModel):
-    """utilisation             share of the device's memory the engine may take
-    batched_tokens          tokens of one forward pass at most
-    sequences               sequences decoded together at most, which the sampler has room for; fewer on devices below 70 GiB
-    logit_bytes             bytes the sampler needs per sequence and vocabulary entry
-    runtime_bytes           driver context, communication libraries, graphs
-    block_tokens            the KV cache is handed out in blocks of this many tokens
-    windowed_cache          windowed layers keep their window alone
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    utilisation: float
-    batched_tokens: int
-    sequences: int
-    sequences_below_70_gib: int
-    logit_bytes: float
-    runtime_bytes: float
-    block_tokens: int
-    windowed_cache: bool
-
-
-@cache
-def serving_recipe(engine: str = "vllm") -> ServingRecipe:
-    """The packaged recipe of an engine."""
-    table = yaml.safe_load(resources.files("planner.memory").joinpath("serving_engines.yaml").read_text(encoding="utf-8"))
-    return ServingRecipe.model_validate({**table["defaults"], **table["engines"][engine]})
+_SMALL_DEVICE_BYTES = 70 * 2**30  # where engines change their defaults (planner.memory.engines)
+_MOST_SEQUENCES = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True)
 class ServingMemory:
     """Per device on the fullest pipeline stage, one row a candidate.
 
-    kv_bytes_per_sequence      KV cache of one sequence at its mean context, whole blocks
+    kv_bytes_per_sequence      cache of one sequence at the mean context of its answer, in whole blocks
     state_bytes_per_sequence   recurrent state of one sequence
     max_batch                  sequences of the whole replica that fit; 0: not even one, or not the weights
     """
@@ -76,94 +49,114 @@ def serving_memory(
     columns: ServingColumns,
     memory_bytes: FloatColumn,
     recipe: ServingRecipe | None = None,
+    stored: WeightFormat | None = None,
 ) -> ServingMemory:
-    """Memory of every candidate replica on its fullest device. `memory_bytes`: capacity of each candidate's device."""
+    """Memory of every replica on its fullest device, and how many sequences it decodes together (equation 4.1).
+
+    memory_bytes  capacity of each candidate's device, as the driver shows it
+    recipe        habits of the engine; None: those of `serving.engine`
+    stored        format the weights are published in: candidates of its precision keep it; others use the usual format
+    """
     recipe = recipe or serving_recipe(serving.engine)
     c = columns
-    rows, key = distinct(c.tp, c.pp, c.ep, c.attention_dp, c.precision, c.kv_precision)
-    weights, cache_bytes, state = _held(architecture, serving, recipe, c.take(rows))
-    width = _working_bytes_per_token(architecture, c.tp[rows])
-    sequences = np.where(memory_bytes < 70 * _GIB, recipe.sequences_below_70_gib, recipe.sequences)
-    activation = np.maximum(recipe.batched_tokens * width[key], sequences * architecture.vocab * recipe.logit_bytes)
-    overhead = np.full(len(c), recipe.runtime_bytes)
-    free = recipe.utilisation * memory_bytes - activation - overhead
-    per_sequence = cache_bytes + state
-    fits = (free[:, None] - weights[key]) / np.maximum(per_sequence, 1.0)[key]
-    fullest = fits.argmin(axis=1)
-    batch = np.maximum(0, np.floor(fits[np.arange(len(c)), fullest])) * c.attention_dp
+    if not len(c):
+        return ServingMemory(*[np.zeros(0)] * 5, max_batch=np.zeros(0, dtype=np.int32))
+    rows, replica = distinct(c.tp, c.pp, c.ep, c.attention_dp, c.precision, c.kv_precision)
+    kinds = c.take(rows)
+    contexts = ServedContext.of(serving, recipe)
+    held = _stage_totals(architecture, contexts, kinds.tp, kinds.pp)
+    weights = weights_bytes(held, most_experts(architecture), kinds, recipe, stored)
+    element = cache_bytes()[kinds.kv_precision][:, None]
+    kept = held.cache_elements * element + held.cache_bytes
+    state = held.state_bytes
+
+    workspace = workspace_bytes(architecture, kinds, memory_bytes < _SMALL_DEVICE_BYTES, replica, recipe, serving.input_tokens)
+    overhead = recipe.runtime_bytes + np.where(kinds.devices > 1, recipe.collective_bytes, 0.0)[replica]
+    free = recipe.utilisation * memory_bytes - workspace - overhead
+    per_sequence = np.maximum(kept + state, 1.0)
+    sequences = np.stack([(free - weights[replica, s]) / per_sequence[replica, s] for s in range(weights.shape[1])])
+    fullest = sequences.argmin(axis=0)
+    batch = np.floor(np.maximum(sequences.min(axis=0), 0.0)) * c.attention_dp
     return ServingMemory(
-        weights_bytes=weights[key, fullest],
-        kv_bytes_per_sequence=cache_bytes[key, fullest],
-        state_bytes_per_sequence=state[key, fullest],
-        activation_bytes=activation,
+        weights_bytes=weights[replica, fullest],
+        kv_bytes_per_sequence=kept[replica, fullest],
+        state_bytes_per_sequence=state[replica, fullest],
+        activation_bytes=workspace,
         overhead_bytes=overhead,
-        max_batch=np.minimum(batch, np.iinfo(np.int32).max).astype(np.int32),
+        max_batch=np.minimum(batch, _MOST_SEQUENCES).astype(np.int32),
     )
 
 
-def _held(
-    architecture: Architecture, serving: Serving, recipe: ServingRecipe, c: ServingColumns
-) -> tuple[FloatColumn, FloatColumn, FloatColumn]:
-    """(weights, cache, recurrent state of one sequence) of each stage, shape (rows, stages)."""
+class ServedContext(NamedTuple):
+    """Positions cached for a sequence on average while its answer is generated.
+
+    tokens   of the sequence itself, and half a block that is handed out and not filled
+    other    of the sequence that cross-attention looks at
+    windowed windowed layers keep their window alone
+    """
+
+    tokens: float
+    other: float
+    windowed: bool
+
+    @classmethod
+    def of(cls, serving: Serving, recipe: ServingRecipe) -> ServedContext:
+        """Half of the answer is there on average (equation 4.1)."""
+        tokens = serving.input_tokens + serving.output_tokens / 2 + (recipe.block_tokens - 1) / 2
+        return cls(tokens, float(serving.input_tokens), recipe.windowed_cache)
+
+
+class Held(NamedTuple):
+    """What a unit, or a whole stage, holds on one tensor-parallel rank, experts before they are spread.
+
+    matrices        elements of projections; their outputs (rows as stored); experts apart
+    whole           elements of what formats of projections leave in 16 bits: embedding, head, routers, norms, biases
+    padded_experts  elements of experts with widths padded for kernels of narrow formats
+    cache_elements  of one sequence, in the cache's format; `cache_bytes` in a format of their own (index keys)
+    """
+
+    matrices: FloatColumn
+    matrix_outputs: FloatColumn
+    whole: FloatColumn
+    experts: FloatColumn
+    padded_experts: FloatColumn
+    cache_elements: FloatColumn
+    cache_bytes: FloatColumn
+    state_bytes: FloatColumn
+
+
+def _stage_totals(architecture: Architecture, contexts: ServedContext, tp: IntColumn, pp: IntColumn) -> Held:
+    """Each field of shape (rows, stages that can be the fullest)."""
     chain = unit_chain(architecture)
-    experts = most_experts(architecture)
-    context = serving.input_tokens + serving.output_tokens / 2
-    context = np.ceil(context / recipe.block_tokens) * recipe.block_tokens
-    picked = [candidate_stages(chain, int(pp), 1)[1] for pp in c.pp]
-    width = max(len(units) for units in picked)
-    shape = (len(c), width)
-    weights, kept, state = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for row, units in enumerate(picked):
-        t, ep, dp = int(c.tp[row]), int(c.ep[row]), int(c.attention_dp[row])
-        beta, beta_kv = float(_WEIGHT_BYTES[c.precision[row]]), float(_CACHE_BYTES[c.kv_precision[row]])
-        share = float(np.ceil(experts / ep) / experts) / max(1, t * dp // ep)
-        per_unit = np.array([_unit(unit, t, share, beta, beta_kv, context, recipe) for unit in chain.units])
-        held = units @ per_unit
-        held = np.concatenate([held, np.repeat(held[:1], width - len(held), axis=0)])
-        weights[row], kept[row], state[row] = held.T
-    return weights, kept, state
+    cuts, cut = np.unique(pp, return_inverse=True)
+    stages = [fullest_stages(chain, int(p), 1) for p in cuts]
+    width = max(len(found.stage) for found in stages)
+    counts = np.stack([found.padded(width).units for found in stages])[cut]
+    degrees, degree = np.unique(tp, return_inverse=True)
+    units = np.array([[_unit_held(unit, contexts, int(t)) for unit in chain.units] for t in degrees])[degree]
+    return Held(*np.moveaxis(np.einsum("rsu,ruh->rsh", counts, units), -1, 0))
 
 
-def _unit(unit: Unit, t: int, expert_share: float, beta: float, beta_kv: float, context: float, recipe: ServingRecipe) -> tuple[float, float, float]:
-    weights = kept = state = 0.0
+@lru_cache(maxsize=4096)
+def _unit_held(unit: Unit, contexts: ServedContext, tp: int) -> tuple[float, ...]:
+    """The fields of `Held` for one unit. Multi-token prediction is not loaded; towers cache nothing."""
+    matrices = outputs = whole = experts = padded = elements = other_bytes = state = 0.0
+    if unit.role == "predictor":
+        return (0.0,) * len(Held._fields)
     for layer in unit.layers:
-        weights += 2.0 * layer_vectors(layer)
+        whole += layer_vectors(layer)
         for item in layer_matrices(layer):
-            share = {"divided": 1 / t, "grouped": 1 / min(t, item.ways), "copied": 1.0, "expert": expert_share}[item.placement]
-            weights += (beta if item.adapted else 2.0) * item.elements * share
-        if not unit.tower:
-            kept += layer_cache_bytes(layer, context, t, beta_kv, windowed=recipe.windowed_cache)
-            state += layer_state_bytes(layer) / t
-    return weights, kept, state
-
-
-def layer_cache_bytes(layer: Layer, context: float, tp: int, element_bytes: float, *, windowed: bool = True) -> float:
-    """KV cache of one sequence of `context` tokens in one layer on one tensor-parallel rank (equation 4.1)."""
-    elements = layer_kv_elements(layer)
-    if isinstance(layer, Mla):
-        return context * (elements * element_bytes + layer.index_dim)
-    if not isinstance(layer, Attention):
-        return 0.0
-    near = min(context, layer.window) if layer.window and windowed else context
-    tokens = near if layer.kv_ratio == 1 else context / layer.kv_ratio + (near if layer.window else 0)
-    return tokens * elements * element_bytes / min(tp, layer.kv_heads)
-
-
-def _working_bytes_per_token(architecture: Architecture, tp: IntColumn) -> FloatColumn:
-    """Largest working set of a layer per token of a forward pass: its input, residual and widest intermediate, 16 bits."""
-    layers = {layer for stack in architecture.stacks if not stack.tower for block in stack.blocks for layer in block.layers}
-    widest = np.zeros(len(tp))
-    for layer in layers:
-        match layer:
-            case Mlp():
-                inner = layer.ffn * (3 if layer.gated else 2) / tp
-            case Moe():
-                inner = (layer.top_k * layer.expert_ffn + layer.shared_ffn) * (3 if layer.gated else 2) / tp + 2 * layer.top_k * layer.hidden
-            case Attention():
-                inner = (2 * layer.heads * layer.head_dim + 2 * layer.kv_heads * layer.head_dim) / tp
-            case Mla():
-                inner = 2 * layer.heads * (layer.nope_dim + layer.rope_dim + layer.v_head_dim) / tp
-            case _:
-                continue
-        widest = np.maximum(widest, 2.0 * (3 * architecture.hidden + inner))
-    return widest
+            ranks = item.tensor_ranks(tp)
+            if item.placement == "expert":
+                experts += item.elements
+                padded += _padded_elements(item)
+            elif item.projects:
+                matrices += item.elements / ranks
+                outputs += item.count * item.columns / (1 if item.closes else ranks)
+            else:
+                whole += item.elements / ranks
+        if unit.role != "tower":
+            elements += layer_cache_elements(layer, contexts, tp)
+            other_bytes += contexts.tokens * getattr(layer, "index_dim", 0)
+            state += layer_state_bytes(layer) / tp
+    return matrices, outputs, whole, experts, padded, elements, other_bytes, state

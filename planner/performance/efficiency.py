@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from measurements.kernel_efficiency import Kernels, kernels, kernels_digest
-from measurements.training_efficiency import NEUTRAL, TrainingEfficiency, TrainingPhysics, training_efficiency
+from measurements.training_efficiency import NEUTRAL, UNFITTED, TrainingEfficiency, TrainingPhysics, training_efficiency
 from planner.cluster.platform import Platforms
 from planner.performance.operations import Product
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
@@ -24,7 +24,7 @@ from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 _KERNELS = (("bfloat16",), ("bfloat16",), ("fp8_block", "fp8"), ("sq", "fp8"), ("nvfp4",), ("int4_wo",))  # by PRECISIONS, first known
 _ELEMENT_BYTES = np.array((2.0, 2.0, 1.0, 1.0, 0.5625, 0.5156))  # of a matrix product's inputs, by PRECISIONS (section 8.1)
 _OTHER_VENDOR = 3.0  # another vendor counts as this much further away, in e-foldings of rate
-_TRANSFER = 0.7  # share of a relative's deviation that carries over
+TRANSFER = 0.7  # share of a relative's deviation that carries over
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,63 @@ class Efficiency:
     memory_bytes_per_s: FloatColumn
     physics: TrainingPhysics
     traffic: FloatColumn  # bytes of element-wise work over those of the fused operations
+    quantisation: FloatColumn  # bytes of casting to narrow formats over one read and two writes
     dense_factor: FloatColumn  # of the software, on the step time
     moe_factor: FloatColumn
+    score_bytes: FloatColumn  # moved a score where attention is not fused; 0 where it is
     borrowed_from: tuple[str, ...]  # "": measured itself
     calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What kernels reach on platforms, before anything fitted to training; as in `Efficiency`."""
+
+    product_flops_per_s: FloatColumn
+    product_launch_s: FloatColumn
+    product_norm: FloatColumn
+    attention_flops_per_s: FloatColumn
+    peak_flops_per_s: FloatColumn
+    memory_bytes_per_s: FloatColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """Fitted factors, a row a platform: on rates (by precision), on bytes, on the step time."""
+
+    products: FloatColumn
+    experts: FloatColumn
+    attention: FloatColumn
+    memory: FloatColumn
+    traffic: FloatColumn
+    quantisation: FloatColumn
+    dense: FloatColumn
+    moe: FloatColumn
+    score_bytes: FloatColumn
+
+
+def efficiency(
+    reached: Reached, factors: Factors, physics: TrainingPhysics, borrowed_from: tuple[str, ...], *, calibrated: bool
+) -> Efficiency:
+    """Kernels' rates times the fitted factors."""
+    product_flops_per_s = physics.products * factors.products * reached.product_flops_per_s
+    return Efficiency(
+        product_flops_per_s=product_flops_per_s,
+        product_launch_s=reached.product_launch_s,
+        product_norm=reached.product_norm,
+        expert_flops_per_s=physics.experts * factors.experts * product_flops_per_s,
+        attention_flops_per_s=physics.attention * factors.attention * reached.attention_flops_per_s,
+        scan_flops_per_s=physics.scan * reached.peak_flops_per_s,
+        memory_bytes_per_s=physics.memory * factors.memory * reached.memory_bytes_per_s,
+        physics=physics,
+        traffic=physics.traffic * factors.traffic,
+        quantisation=physics.quantisation * factors.quantisation,
+        dense_factor=factors.dense,
+        moe_factor=factors.moe,
+        score_bytes=factors.score_bytes,
+        borrowed_from=borrowed_from,
+        calibrated=calibrated,
+    )
 
 
 def gemm_s(product: Product, platform: IntColumn, precision: IntColumn, efficiency: Efficiency) -> FloatColumn:
@@ -80,6 +133,22 @@ def memory_bound_s(moved_bytes: FloatColumn, platform: IntColumn, efficiency: Ef
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """Under what a platform runs, where it is known; the defaults are neutral.
+
+    recipe            of narrow formats: "mx" for blocks of 32 values, "row" for scales by row
+    power_share       power limit over the accelerator's rating
+    bandwidth_share   memory bandwidth of the part over that of the catalog entry
+    """
+
+    stack: str = ""
+    release: str = ""
+    recipe: str = ""
+    power_share: float = 1.0
+    bandwidth_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class EfficiencyTable:
     """Measured kernels and fitted factors of all accelerators that have any."""
 
@@ -87,36 +156,43 @@ class EfficiencyTable:
     training: TrainingEfficiency
     digest: str
 
-    def on(self, platforms: Platforms, stack: str = "", release: str = "") -> Efficiency:
-        """Rates of `platforms` under a software stack and release; an unknown stack is neutral."""
-        training, physics = self.training, self.training.physics
+    def on(self, platforms: Platforms, *conditions: Condition) -> Efficiency:
+        """Rates of `platforms` under one condition for all, or one for each; none is neutral."""
+        training = self.training
+        count = len(platforms.accelerator_id)
+        chosen = conditions if len(conditions) == count else (conditions or (Condition(),)) * count
+        software = [training.software.get(condition.stack, NEUTRAL) for condition in chosen]
+        releases = [row.factors(condition.release) for row, condition in zip(software, chosen, strict=True)]
+        fitted = [self._fitted(platforms, row) for row in range(count)]
+        limited = np.array([condition.power_share for condition in chosen]) ** training.physics.power
+        factors = Factors(
+            products=np.array([row.products for row in fitted]).reshape(count, len(PRECISIONS)) * limited[:, None],
+            experts=np.tile([training.experts.get(precision, 1.0) for precision in PRECISIONS], (count, 1)),
+            attention=np.array([row.attention for row in fitted]) * [row.attention for row in software] * limited,
+            memory=np.array([condition.bandwidth_share for condition in chosen]),
+            traffic=np.array([row.traffic for row in software]),
+            quantisation=np.array([training.recipes.get(condition.recipe, 1.0) for condition in chosen]),
+            dense=np.array([dense for dense, _ in releases]),
+            moe=np.array([moe for _, moe in releases]),
+            score_bytes=np.array([row.score_bytes for row in software]),
+        )
+        borrowed = tuple(row.borrowed_from for row in fitted)
+        return efficiency(self.reached(platforms), factors, training.physics, borrowed, calibrated=training.calibrated)
+
+    def reached(self, platforms: Platforms) -> Reached:
+        """What kernels reach on `platforms`, before anything fitted to training."""
         chips = [self._chip(platforms, row) for row in range(len(platforms.accelerator_id))]
         curves = [[_product_curve(chip, keys) for keys in _KERNELS] for chip in chips]
         shape = (len(chips), len(PRECISIONS))
         share, launch_s, norm = (np.array([[curve[item] for curve in row] for row in curves]).reshape(shape) for item in range(3))
-        factors = [self._factors(platforms, row) for row in range(len(platforms.accelerator_id))]
-        factor = np.array([row for row, _ in factors]).reshape(shape)
-        attention = np.array([_attention_share(chip) for chip in chips])
         peak = platforms.peak_flops_per_s
-        product_flops_per_s = (
-            physics.products * factor * np.where(np.isnan(platforms.matmul_fraction), share, platforms.matmul_fraction) * peak
-        )
-        software = training.software.get(stack, NEUTRAL)
-        dense, moe = software.factors(release)
-        return Efficiency(
-            product_flops_per_s=product_flops_per_s,
+        return Reached(
+            product_flops_per_s=_best_share(platforms, share) * peak,
             product_launch_s=launch_s,
             product_norm=norm,
-            expert_flops_per_s=physics.experts * product_flops_per_s,
-            attention_flops_per_s=physics.attention * factor[:, 0] * attention * peak[:, 0],
-            scan_flops_per_s=physics.scan * peak[:, 0],
-            memory_bytes_per_s=physics.memory * platforms.memory_bandwidth_bytes_per_s,
-            physics=physics,
-            traffic=np.full(len(chips), physics.traffic * software.traffic),
-            dense_factor=np.full(len(chips), dense),
-            moe_factor=np.full(len(chips), moe),
-            borrowed_from=tuple(source for _, source in factors),
-            calibrated=training.calibrated,
+            attention_flops_per_s=np.array([_attention_share(chip) for chip in chips]) * peak[:, 0],
+            peak_flops_per_s=peak[:, 0],
+            memory_bytes_per_s=platforms.memory_bandwidth_bytes_per_s,
         )
 
     def _chip(self, platforms: Platforms, row: int) -> Kernels:
@@ -125,18 +201,35 @@ class EfficiencyTable:
         known = {key: (chip.peak_flops_per_s["bf16"], chip.memory_bytes_per_s) for key, chip in self.kernels.items()}
         return self.kernels[name if name in known else nearest_relative(name, _rates(platforms, row), known)]
 
-    def _factors(self, platforms: Platforms, row: int) -> tuple[list[float], str]:
-        """Fitted factor on the rates by precision, and the relative it is borrowed from ("" if fitted itself)."""
+    def _fitted(self, platforms: Platforms, row: int) -> _Fitted:
+        """Fitted factors on the rates of one platform, its own or those of its nearest relative."""
         training, name = self.training, platforms.accelerator_id[row]
         known = {key: (chip.peak_flops_per_s, chip.memory_bytes_per_s) for key, chip in training.accelerators.items()}
         source = name if name in known or not known else nearest_relative(name, _rates(platforms, row), known)
-        transfer = 1.0 if source == name else _TRANSFER
-        chip = training.accelerators[source].rate if source in known else 1.0
-        factors = [
-            training.formats.get(precision, 1.0) * (chip * training.pairs.get((source, precision), 1.0)) ** transfer
+        chip = training.accelerators.get(source, UNFITTED)
+        transfer = 1.0 if source == name else TRANSFER
+        products = [
+            training.formats.get(precision, 1.0) * (chip.rate * training.pairs.get((source, precision), 1.0)) ** transfer
             for precision in PRECISIONS
         ]
-        return factors, "" if source == name else source
+        return _Fitted(products, chip.rate**transfer * chip.attention**transfer, "" if source == name else source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    products: list[float]  # by PRECISIONS
+    attention: float
+    borrowed_from: str  # "": the accelerator's own
+
+
+def _best_share(platforms: Platforms, kernel_share: FloatColumn) -> FloatColumn:
+    """Share of peak of large products: the best measured one, or the kernels', which are a relative's where the chip has none.
+
+    A chip that is known to reach more or less than its relative in 16 bit does so, to the square root, in other formats.
+    """
+    own = platforms.matmul_fraction
+    borrowed = kernel_share * np.sqrt(np.where(np.isnan(own[:, :1]), 1.0, own[:, :1] / kernel_share[:, :1]))
+    return np.where(np.isnan(own), borrowed, own)
 
 
 def _rates(platforms: Platforms, row: int) -> tuple[float, float]:

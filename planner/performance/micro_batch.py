@@ -139,6 +139,7 @@ def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: S
     share, zero = shares.share, np.zeros_like(shares.tp)
     frozen = method in ("lora", "qlora")
     products, experts, attention, scan, elements, backward_elements, cast, backward_cast, weights = (zero.copy() for _ in range(9))
+    unfused = zero.copy()
     launches = 0
     for product_op, count in of_kind(counted, MatrixProduct):
         product = matrix_product(product_op, share)
@@ -161,7 +162,10 @@ def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: S
         weights += count * product.weight_elements
         launches += 4 * count
     for core, count in of_kind(counted, AttentionCore):
-        attention += count * attention_s(attention_flops(core, share), core.qk_dim, shares.platform, efficiency)
+        flops = attention_flops(core, share)
+        attention += count * attention_s(flops, core.qk_dim, shares.platform, efficiency)
+        scores = count * flops / (2.0 * (core.qk_dim + core.v_dim)) * (2.0 if core.causal else 1.0)  # without fusion the mask saves nothing
+        unfused += efficiency.score_bytes[shares.platform] * scores
         launches += count
     for scan_op, count in of_kind(counted, Scan):
         scan += count * share.tokens * scan_op.flops / shares.tp / efficiency.scan_flops_per_s[shares.platform]
@@ -169,15 +173,16 @@ def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: S
         backward_elements += 2.0 * ACTIVATION_BYTES * count * share.tokens * scan_op.elements / shares.tp
         launches += 4 * count
     for memory_op, count in of_kind(counted, MemoryPass):
-        elements += count * memory_bytes(memory_op, share)
-        backward_elements += count * memory_bytes(memory_op, share, backward=True)
+        times = count * (efficiency.physics.permutation if memory_op.part == "permutation" else 1.0)
+        elements += times * memory_bytes(memory_op, share)
+        backward_elements += times * memory_bytes(memory_op, share, backward=True)
         launches += count
     if method == "qlora":  # the 4-bit base is widened for every product, forward and backward
         elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
         backward_elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
     physics = efficiency.physics
     traffic = efficiency.traffic[shares.platform]
-    narrow = np.where(_NARROW[shares.precision], physics.quantisation * (ACTIVATION_BYTES + 2.0), 0.0)
+    narrow = np.where(_NARROW[shares.precision], efficiency.quantisation[shares.platform] * (ACTIVATION_BYTES + 2.0), 0.0)
     accumulated = 0.0 if frozen else physics.accumulation * 8.0 * weights
 
     def seconds(moved: FloatColumn) -> FloatColumn:
@@ -187,7 +192,7 @@ def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: S
         computed = Pass(
             products=times * products,
             experts=times * experts,
-            attention=attention_times * attention,
+            attention=attention_times * attention + seconds(times * unfused),
             scan=times * scan,
             elements=seconds(traffic * moved + kept),
             quantisation=seconds(narrow * cast_elements),
@@ -246,11 +251,12 @@ def _with_communication(computed: Pass, messages: Messages, efficiency: Efficien
     physics = efficiency.physics
     slower = 1.0 / physics.network
     beside = computed.products + computed.experts
+    busy = computed.total
     return replace(
         computed,
         tensor_parallel=smooth_maximum(beside, slower * messages.tensor, physics.tensor_overlap) - beside,
         context_parallel=smooth_maximum(computed.attention, slower * messages.context, physics.context_overlap) - computed.attention,
-        expert_parallel=smooth_maximum(beside, slower * messages.expert, physics.expert_overlap) - beside,
+        expert_parallel=smooth_maximum(busy, messages.expert / physics.exchange, physics.expert_overlap) - busy,
     )
 
 

@@ -294,6 +294,9 @@ def _experts(layer: Moe, positions: int | None) -> Iterator[Operation]:
     yield MemoryPass("activations", (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
     yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row")
     copies = 4.0 * layer.top_k * width  # copied into expert order, gathered back: each read and written
+    if layer.bias:  # added to the grouped products in passes of their own
+        added = 2.0 * layer.top_k * (branches * layer.expert_ffn + width)
+        yield MemoryPass("activations", added, added)
     yield MemoryPass("permutation", copies + 4.0 * layer.experts, copies + 4.0 * layer.experts)
     if layer.shared_ffn:
         yield from _mlp("mlp", layer.hidden, layer.shared_ffn, positions, gated=layer.gated)

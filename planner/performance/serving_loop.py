@@ -66,8 +66,9 @@ def serving_rates(
 
 def _tpot_s(decode_s: FloatColumn, prefill: Prefill, batch: FloatColumn, load: Load, engine: EngineOverheads) -> FloatColumn:
     """T_dec(B) + (B - 1) T_pf / o (equation 4.2); requests of one wave see half of the wave's prefills."""
-    seen = engine.interference * (1.0 - 0.5 * engine.kept_waves * np.asarray(load.same_length))
-    return np.asarray(decode_s + seen * np.maximum(batch - 1.0, 0.0) * prefill.alone_work_s / load.output_tokens)
+    kept = engine.kept_waves * np.asarray(load.same_length)
+    work_s = (1.0 - kept) * prefill.alone_work_s + 0.5 * kept * prefill.work_s
+    return np.asarray(decode_s + engine.interference * np.maximum(batch - 1.0, 0.0) * work_s / load.output_tokens)
 
 
 def _ttft_s(
@@ -112,3 +113,52 @@ def closed_loop(replica: Replica, load: Load, clients: FloatColumn, most: FloatC
             batch = np.maximum(0.5 * (batch + np.minimum(decoding, most)), np.minimum(1.0, clients))
     waiting_s = np.maximum(clients - most, 0.0) * output * tpot_s / batch
     return _rates(ttft_s + waiting_s, tpot_s, batch, load)
+
+
+def saturated(replica: Replica, load: Load, most: FloatColumn) -> ServingRates:
+    """Means when more requests wait than fit: the replica always decodes `most` of them (offline work)."""
+    prefill = replica.prefill(load.input_tokens, load.cached_tokens)
+    engine = replica.efficiency.engine
+    decode_s = replica.decode(most, load.context_tokens).total_s
+    tpot_s = _tpot_s(decode_s, prefill, most, load, engine)
+    return _rates(_ttft_s(decode_s, tpot_s, prefill, most, most, load, engine), tpot_s, most, load)
+
+
+def static_batch(replica: Replica, load: Load, batch: FloatColumn) -> ServingRates:
+    """Means when `batch` prompts are prefilled together and decoded to the end before the next batch starts."""
+    work_s = replica.prefill(load.input_tokens, load.cached_tokens).work_s
+    tpot_s = replica.decode(batch, load.context_tokens).total_s
+    ttft_s = np.asarray(replica.efficiency.engine.step_s + batch * work_s)
+    end_to_end_s = ttft_s + (np.asarray(load.output_tokens, np.float64) - 1.0) * tpot_s
+    requests_per_s = batch / end_to_end_s
+    return ServingRates(ttft_s, tpot_s, end_to_end_s, requests_per_s, requests_per_s * load.output_tokens, batch)
+
+
+def open_loop(replica: Replica, load: Load, requests_per_s: FloatColumn, most: FloatColumn) -> ServingRates:
+    """Means when requests arrive at a rate: B = rate x o x TPOT(B) (Little); at most what fits."""
+    prefill, engine = replica.prefill(load.input_tokens, load.cached_tokens), replica.efficiency.engine
+    batch = np.minimum(most, 1.0 + 0.0 * requests_per_s)
+    for _ in range(4 * _ROUNDS):
+        decode_s = replica.decode(batch, load.context_tokens).total_s
+        tpot_s = _tpot_s(decode_s, prefill, batch, load, engine)
+        batch = 0.5 * (batch + np.clip(requests_per_s * load.output_tokens * tpot_s, np.minimum(1.0, most), most))
+    return _rates(_ttft_s(decode_s, tpot_s, prefill, batch, batch, load, engine), tpot_s, batch, load)
+
+
+def largest_batch(replica: Replica, load: Load, ttft_limit_s: FloatColumn, tpot_limit_s: FloatColumn, most: FloatColumn) -> FloatColumn:
+    """Largest running batch whose mean TTFT and TPOT keep the limits, by bisection; 0 where not even one request does."""
+    prefill, engine = replica.prefill(load.input_tokens, load.cached_tokens), replica.efficiency.engine
+
+    def keeps(batch: FloatColumn) -> FloatColumn:
+        decode_s = replica.decode(batch, load.context_tokens).total_s
+        tpot_s = _tpot_s(decode_s, prefill, batch, load, engine)
+        ttft_s = _ttft_s(decode_s, tpot_s, prefill, batch, batch, load, engine)
+        return np.asarray((tpot_s <= tpot_limit_s) & (ttft_s <= ttft_limit_s))
+
+    low, high = np.zeros_like(most), most.astype(np.float64)
+    low = np.where(keeps(high), high, low)
+    for _ in range(18):
+        middle = 0.5 * (low + high)
+        kept = keeps(np.maximum(middle, 1.0)) & (middle >= 1.0)
+        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
+    return low

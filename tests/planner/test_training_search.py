@@ -1,0 +1,120 @@
+"""The best-first search finds what full enumeration finds, for every objective, and its bounds are bounds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from planner.admission import admitted
+from planner.ground import ground
+from planner.library import default_library
+from planner.outcomes import objective_key
+from planner.request import PlanRequest
+from planner.search import training_space
+from planner.search.columns import PRECISIONS, TrainingColumns
+from planner.search.shape import ModelShape
+from planner.subject import subject
+from planner.training import TrainingStage
+from planner.training_search import TrainingSearch
+
+OBJECTIVES = ["cost", "time", "throughput", "power", "carbon"]
+
+
+def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerators=(), **workload):
+    library = default_library()
+    raw = {"kind": "training", "tokens": 1e10, "deadline_days": 30, "global_batch_tokens": 1_048_576} | workload
+    request = PlanRequest.parse(
+        {
+            "model": model,
+            "workload": raw,
+            "objective": objective,
+            "limits": {"max_devices": max_devices, "accelerators": list(accelerators)},
+        }
+    )
+    considered, _ = admitted(request.limits, library.hardware)
+    stands = ground(request, subject(request, library.models), library.hardware, considered)
+    return TrainingStage.on(stands, library.efficiency.on(stands.platforms))
+
+
+def everything(stage):
+    """All candidates of the space, and the cell and layout bound of each."""
+    search = TrainingSearch.of(stage)
+    parts, bounds = [], []
+    for platform in range(len(stage.ground.precisions)):
+        layouts = search._layouts(platform)
+        if not len(layouts):
+            continue
+        cells = training_space.cells(layouts, search.shape, stage.workload, search._max_devices)
+        cell_bound = stage.bound(cells, stage.alone_s(cells), search._most_ranks(cells))
+        layout_of = {name: getattr(cells, name) for name in ("tp", "cp", "ep", "micro_batch", "precision")}
+        layout_bound = dict(
+            zip(
+                zip(*(getattr(layouts, name).tolist() for name in layout_of), strict=True),
+                stage.bound(layouts, stage.alone_s(layouts), search._most_ranks(layouts)),
+                strict=True,
+            )
+        )
+        for row in range(len(cells)):
+            candidates = training_space.with_counts(cells.take(np.array([row])), search.counts, np.zeros(1))
+            if len(candidates):
+                key = tuple(int(layout_of[name][row]) for name in layout_of)
+                parts.append(candidates)
+                bounds.extend([(cell_bound[row], layout_bound[key])] * len(candidates))
+    return TrainingColumns.concatenate(parts), np.array(bounds)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective):
+    chips = ["nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb", "amd-mi300x", "google-tpu-v5p"]
+    stage = stage_for(objective=objective, max_devices=32, accelerators=chips)
+    candidates, bounds = everything(stage)
+    assert len(candidates) > 10_000
+    outcomes = stage.evaluate(candidates).outcomes
+    exact = objective_key(outcomes, objective)
+    known = exact < 1e30  # feasible, and with every figure that the objective needs
+    assert known.sum() > 1_000
+    assert (bounds[known] <= exact[known, None] * (1 + 1e-9) + 1e-12).all()
+
+    key = objective_key(outcomes, objective)
+    group = candidates.platform * len(PRECISIONS) + candidates.precision
+    best = np.full(len(stage.ground.precisions) * len(PRECISIONS), np.inf)
+    np.minimum.at(best, group, key)
+    search = TrainingSearch.of(stage)
+    search.run(lambda share: None)
+    assert np.allclose(search.best, best, rtol=1e-12)
+
+
+def test_the_search_reports_what_it_did():
+    stage = stage_for()
+    shares = []
+    outcomes, account = TrainingSearch.of(stage).run(shares.append)
+    assert account.feasible == account.evaluated - sum(account.rejected.values())
+    assert account.pruned > account.evaluated
+    assert outcomes.feasible.all()
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_device_counts_step_by_server_then_by_at_most_five_per_cent():
+    counts = training_space.device_counts(8, 100_000)
+    assert counts[:5].tolist() == [1, 2, 4, 8, 16]
+    assert set(range(8, 8 * 128 + 1, 8)) <= set(counts.tolist())
+    beyond = counts[counts >= 8 * 128]
+    assert (beyond[1:] / beyond[:-1] <= 1.05).all()
+    assert counts[-1] > 95_000
+
+
+def test_every_candidate_is_whole():
+    stage = stage_for()
+    shape = ModelShape.of(stage.ground.subject.architecture)
+    layouts = training_space.layouts(shape, stage.workload, 8, 64, (0,))
+    cells = training_space.cells(layouts, shape, stage.workload, 64)
+    counts = training_space.device_counts(8, 64)[None, :]
+    candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
+    assert np.isin(candidates.devices, counts).all()
+    assert (candidates.global_batch % (candidates.dp * candidates.micro_batch) == 0).all()
+    assert (np.abs(candidates.global_batch - 128) <= 13).all()
+    assert (candidates.pp * candidates.virtual_stages <= shape.layers).all()
+    assert (shape.heads % candidates.tp == 0).all()
+    rows = np.stack([getattr(candidates, column.name) for column in dataclasses.fields(candidates)])
+    assert np.unique(rows, axis=1).shape[1] == len(candidates)
