@@ -1,5 +1,6 @@
 """What the forward pass keeps for the backward pass, per token of a layer, and what recomputation leaves of it
-(equation 2.3)."""
+(equation 2.3).
+"""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def _mamba2(layer: Mamba2) -> Activations:
 
 def _gated_delta_net(layer: GatedDeltaNet) -> Activations:
     """What the module of Megatron-LM keeps: the convolution's input; queries and keys normalised, then repeated to the
-    value heads; values, output, its norm, the gate; per value head a row of the chunk's 64 x 64 products, decay and step."""
+    value heads; values, output, its norm, the gate; per value head a row of the chunk's 64 x 64 products, decay and step.
+    """
     keys, values = layer.key_heads * layer.key_dim, layer.value_heads * layer.value_dim
     repeated = layer.value_heads * layer.key_dim
     elements = (2 * keys + values) + 2 * keys + 2 * repeated + 4 * values + 64 * layer.value_heads
@@ -202,7 +204,7 @@ def alternate_products(layers: tuple[Layer, ...]) -> Activations:
     The output of the last product is not needed, grouped products of routed experts are all recomputed.
     """
     products = [matrix for layer in layers for matrix in layer_matrices(layer) if matrix.placement != "expert"]
-    kept = [matrix for matrix in products[:-1:2]]
+    kept = products[:-1:2]
     cores = [layer_activations(layer) for layer in layers if isinstance(layer, Attention | Mla)]
     return Activations(
         sequence_bytes=2 * unit_width(layers) + 2 * sum(matrix.columns for matrix in kept if matrix.closes),

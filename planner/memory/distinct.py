@@ -1,5 +1,6 @@
 """Distinct rows of several integer columns, found in time linear in the rows: what depends on few columns is computed
-once a distinct key and gathered."""
+once a distinct key and gathered.
+"""
 
 from __future__ import annotations
 

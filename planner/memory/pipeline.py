@@ -87,7 +87,8 @@ def _is_end(block: Block) -> bool:
 
 def chunk_sizes(units: int, chunks: int) -> NDArray[np.intp]:
     """Units of each of `chunks` consecutive pieces of a pipeline. What does not divide goes one each to the pieces before
-    the last, from the back: they hold the fewest micro-batches, and the last one computes the head."""
+    the last, from the back: they hold the fewest micro-batches, and the last one computes the head.
+    """
     sizes = np.full(chunks, units // chunks, dtype=np.intp)
     take_first = [*range(chunks - 2, -1, -1), chunks - 1]
     sizes[take_first[: units % chunks]] += 1
@@ -123,7 +124,8 @@ class FullestStages:
 @lru_cache(maxsize=4096)
 def fullest_stages(chain: UnitChain, pp: int, virtual_stages: int) -> FullestStages:
     """The stages that can be the fullest: without those of which an earlier one, which holds no fewer micro-batches,
-    has every unit at least as often."""
+    has every unit at least as often.
+    """
     counts = stage_units(chain, pp, virtual_stages)
     _, appearances = np.unique(counts, axis=0, return_index=True)
     kept: list[int] = []

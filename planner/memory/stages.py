@@ -32,6 +32,7 @@ from planner.search.columns import RECOMPUTES, FloatColumn, IntColumn
 
 Recompute = Literal["none", "selective", "full"]
 _RECOMPUTES: tuple[Recompute, ...] = ("none", "selective", "full")
+_NOT_RECOMPUTED: tuple[Recompute, ...] = ("none", "none", "none")
 assert _RECOMPUTES == RECOMPUTES  # noqa: S101 the table's columns follow the candidates' order
 
 
@@ -163,7 +164,7 @@ def unit_costs(unit: Unit, task: Task, recipe: TrainingRecipe, tp: int) -> UnitC
     idle = unit.role == "tower" and not recipe.trains_towers
     tokens = 0 if idle else unit.positions or task.sequence_tokens
     states = unit_states(unit, task, tp, frozen=idle)
-    recomputes: tuple[Recompute, ...] = _RECOMPUTES if unit.role in {"body", "predictor"} else ("none",) * len(_RECOMPUTES)
+    recomputes = _RECOMPUTES if unit.role in {"body", "predictor"} else _NOT_RECOMPUTED
     kept = tuple(unit_kept(unit, recompute, tokens, recipe, tp) for recompute in recomputes)
     backward = max((_layer_bytes(layer_activations(layer), tokens, recipe, tp) for layer in unit.layers), default=0.0)
     again = [kept[0].sixteen_bit_bytes if recompute == "full" else 0.0 for recompute in recomputes]

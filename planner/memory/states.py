@@ -46,13 +46,14 @@ def optimizer_bytes(optimizer: Optimizer, recipe: TrainingRecipe) -> OptimizerBy
 
 def expert_tensor_parallel(tp: IntColumn, ep: IntColumn) -> IntColumn:
     """Devices that divide each routed expert further: where experts are spread over fewer devices than a tensor-parallel
-    group has, the group divides them, so that none is held twice in it (equation 2.2)."""
-    return np.maximum(1, tp // ep)
+    group has, the group divides them, so that none is held twice in it (equation 2.2).
+    """
+    return np.asarray(np.maximum(1, tp // ep))
 
 
 def expert_share(experts: int, tp: IntColumn, ep: IntColumn) -> FloatColumn:
     """Share of a layer's routed experts that the fullest device holds (equation 2.2)."""
-    return np.ceil(experts / ep) / experts / expert_tensor_parallel(tp, ep)
+    return np.asarray(np.ceil(experts / ep) / experts / expert_tensor_parallel(tp, ep))
 
 
 @dataclass(frozen=True, slots=True)

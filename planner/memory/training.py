@@ -77,7 +77,8 @@ def training_memory(
     experts = most_experts(architecture)
     c = columns
     if not len(c):
-        return TrainingMemory(*[np.zeros(0)] * 10)
+        none = np.zeros(0)
+        return TrainingMemory(none, none, none, none, none, none, none, none, none, none)
     rows, layout = distinct(c.tp, c.pp, c.virtual_stages)
     table = stage_table(architecture, Task.of(training, architecture), recipe, c.tp[rows], c.pp[rows], c.virtual_stages[rows])
 
@@ -91,16 +92,22 @@ def training_memory(
     )
     moving = _moving(table, layout[rows], c.take(rows), micro_batches[rows], training, experts, recipe)
 
-    held, moved = sum(states[:-1]), sum(moving[:-1])
+    held = states.weights + states.gradients + states.optimizer
+    moved = moving.activations + moving.logits + moving.buffers + moving.overhead
     fullest = _fullest(held, moved, states_row, moving_row)
     stages = held.shape[1]
     in_states, in_moving = states_row * stages + fullest, moving_row * stages + fullest
-    parts = [part.ravel()[in_states] for part in states[:-1]] + [part.ravel()[in_moving] for part in moving[:-1]]
     offloaded = states.offloaded.ravel()[in_states] + moving.offloaded.ravel()[in_moving]
     pinned = _pinned_bytes(table, recipe)[layout]
     on_drives = recipe.offloads_to == "nvme"
     return TrainingMemory(
-        *parts,
+        weights_bytes=states.weights.ravel()[in_states],
+        gradients_bytes=states.gradients.ravel()[in_states],
+        optimizer_bytes=states.optimizer.ravel()[in_states],
+        activations_bytes=moving.activations.ravel()[in_moving],
+        logits_bytes=moving.logits.ravel()[in_moving],
+        buffers_bytes=moving.buffers.ravel()[in_moving],
+        overhead_bytes=moving.overhead.ravel()[in_moving],
         total_bytes=held.ravel()[in_states] + moved.ravel()[in_moving],
         host_bytes=np.where(offloaded > 0, pinned, 0.0) if on_drives else offloaded,
         nvme_bytes=offloaded if on_drives else np.zeros(len(c)),
@@ -224,4 +231,4 @@ def _tensor_buffers(
 def _pinned_bytes(table: StageTable, recipe: TrainingRecipe) -> FloatColumn:
     """Host memory of each layout through which states pass to drives: two layers' master weights and moments (equation 2.4)."""
     unit = (table.loads.unit_elements + table.loads.unit_experts).max(axis=1)
-    return 2.0 * (recipe.master_bytes + 2.0 * recipe.moment_bytes) * unit
+    return np.asarray(2.0 * (recipe.master_bytes + 2.0 * recipe.moment_bytes) * unit)
