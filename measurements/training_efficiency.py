@@ -30,7 +30,10 @@ class TrainingPhysics:
     quantisation: float  # bytes of casting inputs and gradients to 8 or 4 bit, over one read and two writes
     accumulation: float  # bytes of adding weight gradients up, over one read and write in 32 bit
     experts: float  # grouped products of routed experts relative to dense ones
+    permutation: float  # bytes of sorting tokens by expert and back, over one copy each way
     scan: float  # FLOP rate of state-space scans over the 16-bit peak
+    exchange: float  # rate of all-to-all exchanges, likewise
+    power: float  # exponent of a power limit over the rating, on all rates
     network: float  # rate of collectives beside computation, over their rate alone
     tensor_overlap: float  # 1: communication adds to computation; infinite: the longer hides the shorter
     expert_overlap: float
@@ -51,13 +54,15 @@ class Software:
     dense: float = 1.0
     moe: float = 1.0
     traffic: float = 1.0  # on the bytes of element-wise work: how little the stack fuses
+    attention: float = 1.0  # on the rate of attention cores: which kernels the stack has
+    score_bytes: float = 0.0  # moved a score where attention is not fused
     releases: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # release -> (dense, moe)
 
     def factors(self, release: str) -> tuple[float, float]:
-        """(dense, moe) of a release; an unknown one counts as the latest that is not newer, or else the latest."""
+        """(dense, moe) of a release; an unknown one counts as the latest that is not newer, or else the latest. "" is neutral."""
         known = self.releases.get(release)
-        if known is None and self.releases:
-            older = [name for name in self.releases if release and name <= release]
+        if known is None and release and self.releases:
+            older = [name for name in self.releases if name <= release]
             known = self.releases[max(older) if older else max(self.releases)]
         dense, moe = known or (1.0, 1.0)
         return self.dense * dense, self.moe * moe
@@ -71,8 +76,12 @@ class FittedAccelerator:
     """Factor on all rates of an accelerator, and the peaks it refers to, by which relatives find it."""
 
     rate: float
+    attention: float  # further, on attention cores
     peak_flops_per_s: float  # 16 bit, dense
     memory_bytes_per_s: float
+
+
+UNFITTED = FittedAccelerator(1.0, 1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,9 @@ class TrainingEfficiency:
     physics: TrainingPhysics
     accelerators: Mapping[str, FittedAccelerator]
     formats: Mapping[str, float]
+    experts: Mapping[str, float]  # by number format: grouped products over dense ones, beside the physics
     pairs: Mapping[tuple[str, str], float]
+    recipes: Mapping[str, float]  # of narrow formats, on the bytes of casting
     software: Mapping[str, Software]
     calibrated: bool
     digest: str
@@ -103,9 +114,11 @@ def parse_training_efficiency(raw: Yaml, digest: str = "") -> TrainingEfficiency
         physics=TrainingPhysics(**{item.name: _value(physics[item.name]) for item in fields(TrainingPhysics)}),
         accelerators=MappingProxyType({key: _accelerator(_mapping(row)) for key, row in _mapping(top["accelerators"]).items()}),
         formats=MappingProxyType({key: _value(value) for key, value in _mapping(top["formats"]).items()}),
+        experts=MappingProxyType({key: _value(value) for key, value in _mapping(top.get("experts")).items()}),
         pairs=MappingProxyType(
             {(key, name): _value(value) for key, row in _mapping(top["pairs"]).items() for name, value in _mapping(row).items()}
         ),
+        recipes=MappingProxyType({key: _value(value) for key, value in _mapping(top.get("recipes")).items()}),
         software=MappingProxyType({key: _software(_mapping(row)) for key, row in _mapping(top["software"]).items()}),
         calibrated=top.get("calibrated") is True,
         digest=digest,
@@ -113,15 +126,18 @@ def parse_training_efficiency(raw: Yaml, digest: str = "") -> TrainingEfficiency
 
 
 def _accelerator(raw: Mapping[str, Yaml]) -> FittedAccelerator:
-    return FittedAccelerator(_value(raw["rate"]), _value(raw["peak_tflops"]) * 1e12, _value(raw["memory_gb_per_s"]) * 1e9)
+    rate, attention, peak_tflops, memory_gb_per_s = (_value(raw[name]) for name in ("rate", "attention", "peak_tflops", "memory_gb_per_s"))
+    return FittedAccelerator(rate, attention, peak_tflops * 1e12, memory_gb_per_s * 1e9)
 
 
 def _software(raw: Mapping[str, Yaml]) -> Software:
     def factor(row: Mapping[str, Yaml], name: str) -> float:
         return _value(row.get(name, 1.0))
 
-    releases = {key: (factor(_mapping(row), "dense"), factor(_mapping(row), "moe")) for key, row in _mapping(raw.get("releases")).items()}
-    return Software(factor(raw, "dense"), factor(raw, "moe"), factor(raw, "traffic"), MappingProxyType(releases))
+    rows = {key: _mapping(row) for key, row in _mapping(raw.get("releases")).items()}
+    releases = {key: (factor(row, "dense"), factor(row, "moe")) for key, row in rows.items()}
+    factors = (factor(raw, name) for name in ("dense", "moe", "traffic", "attention"))
+    return Software(*factors, _value(raw.get("score_bytes", 0.0)), MappingProxyType(releases))
 
 
 def _mapping(value: Yaml) -> Mapping[str, Yaml]:

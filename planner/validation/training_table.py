@@ -1,0 +1,137 @@
+"""The measured training runs that calibration uses, and the fitted parameters as a YAML document with their provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from measurements import measured_runs
+from planner.library import Library
+from planner.performance.robust_fit import Fit, fit
+from planner.search.columns import FloatColumn
+from planner.validation.rows import is_scorable, number_cell, parse_rows, text_cell
+from planner.validation.training_calibration import Calibration, Priors
+from planner.validation.training_runs import NotPredictableError, TrainingRun, training_run
+
+TABLES = ("training_published", "training_mlperf")
+
+
+def calibration_runs(tables: Mapping[str, bytes], library: Library) -> Iterator[tuple[TrainingRun, float]]:
+    """Runs with known parallelism and a step time; context rows and those marked as contradictory are left out."""
+    for content in tables.values():
+        for position, row in enumerate(parse_rows(content)):
+            step_s = number_cell(row, "step_time_s")
+            if step_s is None or not is_scorable(row) or "weight low" in text_cell(row, "correction"):
+                continue
+            try:
+                run = training_run(position, row, library)
+            except NotPredictableError:
+                continue
+            if run.known:
+                yield run, step_s
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A finished fit with the errors of what it did not see; errors are predicted / measured - 1 of each run."""
+
+    calibration: Calibration
+    fit: Fit
+    errors: Mapping[str, FloatColumn]
+
+
+LEFT_OUT: dict[str, Callable[[TrainingRun], Hashable | None]] = {
+    "family": lambda run: run.family,
+    "accelerator": lambda run: run.accelerator,
+    "release": lambda run: (run.stack, run.release) if run.release else None,
+}
+
+
+def calibrate(library: Library, priors: Priors, tables: Mapping[str, bytes] | None = None) -> Calibrated:
+    """Fit to `tables` (the packaged ones by default), and cross-validate."""
+    chosen = tables if tables is not None else {name: measured_runs(name) for name in TABLES}
+    rows = list(calibration_runs(chosen, library))
+    calibration = Calibration([run for run, _ in rows], [step_s for _, step_s in rows], library, priors)
+    problem = calibration.problem()
+    full = fit(problem)
+    errors = {"fit": np.expm1(full.predicted - calibration.observed)}
+    for name, group_of in LEFT_OUT.items():
+        errors[name] = np.expm1(calibration.left_out(problem, full, group_of) - calibration.observed)
+    return Calibrated(calibration, full, errors)
+
+
+def document(result: Calibrated) -> str:
+    """The fit as the YAML that `measurements.training_efficiency` reads. Equal inputs give equal text."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: Calibrated) -> Iterator[str]:
+    calibration, parameters = result.calibration, result.fit.parameters
+    runs = calibration.runs
+    yield "# Written by `rackwright calibrate`; do not edit. Sources: runs/training_published.csv, runs/training_mlperf.csv,"
+    yield "# kernels/kernels.yaml, training_priors.yaml. `error` is the standard deviation of the logarithm."
+    yield "calibrated: true"
+    families = {run.family for run in runs}
+    yield f"provenance: {{rows: {len(runs)}, families: {len(families)}, parameters: {len(parameters)}}}"
+    yield "errors_pct:  # median and 90th percentile of |predicted / measured - 1|: of the fit, and with what is named left out of it"
+    for name, error in result.errors.items():
+        known = np.abs(error[~np.isnan(error)]) * 100.0
+        yield f"  {name}: {{rows: {len(known)}, median: {np.median(known):.1f}, p90: {np.percentile(known, 90):.1f}}}"
+    kinds: dict[str, list[tuple[Hashable, int]]] = {}
+    for position, (kind, key) in enumerate(calibration.names.items):
+        kinds.setdefault(kind, []).append((key, position))
+
+    def cell(position: int) -> str:
+        return f"{{value: {np.exp(parameters[position]):.4g}, error: {result.fit.deviation[position]:.2g}}}"
+
+    yield "physics:"
+    yield from (f"  {name}: {cell(position)}" for name, position in kinds["physics"])
+    yield "accelerators:"
+    for name, position in _sorted(kinds["accelerator"]):
+        row = next(row for row, (chip, _) in enumerate(calibration.places) if chip == name)
+        peak = calibration.platforms.peak_flops_per_s[row, 0] / 1e12
+        bandwidth = calibration.platforms.memory_bandwidth_bytes_per_s[row] / 1e9
+        attention = cell(calibration.position["attention", name])
+        rows = sum(run.accelerator == name for run in runs)
+        yield f"  {name}: {{rate: {cell(position)}, attention: {attention}, peak_tflops: {peak:g}, memory_gb_per_s: {bandwidth:g}, rows: {rows}}}"
+    for title, kind in (("formats", "format"), ("experts", "experts"), ("recipes", "recipe")):
+        yield f"{title}:"
+        yield from (f"  {name}: {cell(position)}" for name, position in _sorted(kinds[kind]))
+    yield "pairs:"
+    for name, _ in _sorted(kinds["accelerator"]):
+        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds["pair"]) if isinstance(key, tuple) and key[0] == name]
+        yield f"  {name}: {{{', '.join(inner)}}}"
+    yield "software:"
+    for stack, _ in _sorted(kinds["stack"]):
+        yield from _software_lines(result, str(stack))
+
+
+def _software_lines(result: Calibrated, stack: str) -> Iterator[str]:
+    """Factors of one stack and its releases. `moe` holds the whole factor of models with experts."""
+    calibration = result.calibration
+
+    def factor(kind: str, key: Hashable) -> float:
+        position = calibration.position.get((kind, key))
+        return 1.0 if position is None else float(np.exp(result.fit.parameters[position]))
+
+    dense, extra = factor("stack", stack), factor("stack_experts", stack)
+    yield f"  {stack}:"
+    yield f"    dense: {dense:.4g}"
+    yield f"    moe: {dense * extra:.4g}"
+    yield f"    traffic: {factor('traffic', stack):.4g}"
+    yield f"    attention: {factor('stack_attention', stack):.4g}"
+    if stack in calibration.score_bytes:
+        yield f"    score_bytes: {calibration.score_bytes[stack]:g}"
+    releases = sorted({run.release for run in calibration.runs if run.stack == stack and run.release})
+    if releases:
+        yield "    releases:"
+    for release in releases:
+        own, more = factor("release", (stack, release)), factor("release_experts", (stack, release))
+        rows = sum(run.stack == stack and run.release == release for run in calibration.runs)
+        yield f"      '{release}': {{dense: {own:.4g}, moe: {own * more:.4g}, rows: {rows}}}"
+
+
+def _sorted(items: Iterable[tuple[Hashable, int]]) -> list[tuple[Hashable, int]]:
+    return sorted(items, key=lambda item: str(item[0]))
