@@ -112,7 +112,7 @@ def unknown_id(entry_id: str, known: Iterable[str], field: str) -> Fault:
     """The fault of an id that is not in `known`, with the nearest one as hint."""
     ids = tuple(known)
     nearest = difflib.get_close_matches(entry_id, ids, 1, cutoff=0.4)
-    return Fault("unknown_id", field=field, value=shown(entry_id), allowed=f"{len(ids)} ids", hint="".join(nearest))
+    return Fault("catalog_unknown_id", field=field, value=shown(entry_id), allowed=f"{len(ids)} ids", hint="".join(nearest))
 
 
 def load_hardware(overlays: Sequence[Path | bytes] = ()) -> Hardware:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -24,6 +24,16 @@ def data_files(folder: Path = DATA) -> dict[str, bytes]:
     """Contents of all data files of `folder` by their path below it."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".csv") or path.name == "RELEASE")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def merged_drafts(overlays: Sequence[Path | bytes] = ()) -> tuple[Schema, tuple[Draft, ...]]:
+    """The schema and the entries as they are written, those of `overlays` added or put in place."""
+    schema, drafts, _, _ = packaged()
+    if not overlays:
+        return schema, drafts
+    from hardware_db.overlay import read_overlays, with_overlays  # noqa: PLC0415 - pydantic is only needed for overlays
+
+    return schema, with_overlays(drafts, read_overlays(overlays), schema)
 
 
 @cache
@@ -65,7 +75,7 @@ def entry_list(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> li
     """The list of entries in a YAML file; raises `RackwrightError` if it is anything else."""
     entries = parse_yaml(content, name, limits) or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise RackwrightError(Fault("catalog_not_a_list", name))
+        raise RackwrightError(Fault("catalog_not_a_list", name, allowed="a list of entries"))
     return cast("list[Mapping[str, Yaml]]", entries)
 
 

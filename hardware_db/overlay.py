@@ -55,7 +55,7 @@ def with_overlays(drafts: Iterable[Draft], overlays: Sequence[Overlay], schema: 
         for values in entry_list(overlay.content, overlay.name, _LIMITS):
             identity = values.get("id")
             if not isinstance(identity, str):
-                faults.append(Fault("missing_field", overlay.name, "id"))
+                faults.append(Fault("catalog_missing_field", overlay.name, "id"))
             elif identity in seen:
                 faults.append(Fault("catalog_duplicate", overlay.name, "id", shown(identity)))
             else:

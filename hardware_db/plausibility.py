@@ -58,7 +58,7 @@ def _dates(values: Mapping[str, Yaml], place: str) -> Iterator[Fault]:
             try:
                 dt.date.fromisoformat(value)
             except ValueError:
-                yield Fault("wrong_form", place, name, value, "a day that exists")
+                yield Fault("catalog_bad_date", place, name, value, "a day that exists")
 
 
 def _sources(sources: Yaml, place: str) -> Iterator[Fault]:
@@ -128,7 +128,7 @@ def _offer(offer: CloudOffer, accelerator: Accelerator, place: str) -> Iterator[
         "reserved_3y_USD_per_h": offer.reserved_3y_usd_per_h,
     }
     if all(price is None for price in prices.values()):
-        yield Fault("missing_field", place, "on_demand_USD_per_h")
+        yield Fault("catalog_missing_field", place, "on_demand_USD_per_h", allowed="at least one price")
     if accelerator.price:
         low = accelerator.price.low_usd / LONGEST_RENT_H * offer.accelerators
         high = accelerator.price.high_usd / SHORTEST_RENT_H * offer.accelerators

@@ -109,27 +109,27 @@ class Models:
         path = [str(part) for part in detail["loc"]]
         field = self._schema.fields.get(next((part for part in reversed(path) if part in self._schema.fields), ""))
         allowed, hint = (_allowed(field) if field else ""), ""
-        code = _CODES.get(detail["type"], "wrong_form")
-        if code == "unknown_field":
+        code = _CODES.get(detail["type"], "catalog_wrong_type")
+        if code == "catalog_unknown_field":
             known = (*COMMON_HEAD, *kind.fields, *COMMON_TAIL, *kind.rows)
             hint = "".join(difflib.get_close_matches(path[-1], known, 1))
             allowed = f"a field of kind {kind.name}"
         elif field is None and path[0] == "sources":
             allowed = "a list of places where it was read, or groups of fields with such lists"
         elif field is not None and field.type == "date":
-            code, allowed = "wrong_form", DATE_FORMS
-        value = "" if code == "missing_field" else shown(detail["input"])
+            code, allowed = "catalog_bad_date", DATE_FORMS
+        value = "" if code == "catalog_missing_field" else shown(detail["input"])
         return Fault(code, where, ".".join(path), value, allowed, hint)
 
 
 _CODES = {
-    "extra_forbidden": "unknown_field",
-    "missing": "missing_field",
-    "greater_than_equal": "out_of_range",
-    "less_than_equal": "out_of_range",
-    "literal_error": "not_allowed",
+    "extra_forbidden": "catalog_unknown_field",
+    "missing": "catalog_missing_field",
+    "greater_than_equal": "catalog_out_of_range",
+    "less_than_equal": "catalog_out_of_range",
+    "literal_error": "catalog_not_one_of",
     "value_error": "catalog_price_order",
-    "string_pattern_mismatch": "wrong_form",
+    "string_pattern_mismatch": "catalog_bad_name",
     "string_too_long": "catalog_too_long",
     "too_long": "catalog_too_long",
 }
