@@ -12,8 +12,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from facts.yaml_files import parse_yaml
 
 VERSION = 1
 
@@ -45,8 +46,9 @@ class FieldTable:
 def field_table(version: int = VERSION) -> FieldTable:
     """The frozen table of `version`, read from the packaged YAML once."""
     text = resources.files(__name__).joinpath(f"v{version}.yaml").read_text(encoding="utf-8")
-    raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 both are safe loaders
-    return FieldTable(version, {path: RequestField.model_validate(row) for path, row in raw.items()})
+    table = parse_yaml(text, f"v{version}.yaml")
+    assert isinstance(table, dict)  # noqa: S101 a packaged file
+    return FieldTable(version, {path: RequestField.model_validate(row) for path, row in table.items()})
 
 
 def request_field(path: str) -> Any:  # noqa: ANN401 stands where pydantic.Field does, which is typed so

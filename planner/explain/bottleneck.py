@@ -10,7 +10,9 @@ from planner.search.columns import FloatColumn
 _RESOURCES: tuple[Resource, ...] = ("compute", "memory", "network", "storage", "host", "overhead")
 
 
-def bottleneck(operations_s: Mapping[str, FloatColumn], resources_s: Mapping[Resource, FloatColumn] | Mapping[str, FloatColumn], row: int) -> Bottleneck:
+def bottleneck(
+    operations_s: Mapping[str, FloatColumn], resources_s: Mapping[Resource, FloatColumn] | Mapping[str, FloatColumn], row: int
+) -> Bottleneck:
     """Attribution of one candidate's time; both splits add up to the same whole."""
     by_operation = {name: float(seconds[row]) for name, seconds in operations_s.items() if seconds[row] > 0}
     seconds = {str(name): column for name, column in resources_s.items()}
