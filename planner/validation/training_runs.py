@@ -101,7 +101,7 @@ def training_run(position: int, row: Mapping[str, str], library: Library) -> Tra
     chip = accelerator_id(text_cell(row, "accelerator"), library.hardware.accelerators)
     if chip is None:
         raise NotPredictableError(UNKNOWN_ACCELERATOR)
-    architecture = _architecture(name, row, library)
+    architecture = run_architecture(name, row, library)
     if architecture is None:
         raise NotPredictableError(UNKNOWN_MODEL)
     mlperf = bool(text_cell(row, "benchmark"))
@@ -240,7 +240,7 @@ def _torchtitan_layout(row: Mapping[str, str], layout: Layout) -> Layout:
     return layout
 
 
-def _architecture(name: str, row: Mapping[str, str], library: Library) -> Architecture | None:
+def run_architecture(name: str, row: Mapping[str, str], library: Library) -> Architecture | None:
     """From the row's own shapes, the shapes measured runs came with, or the model library."""
     layers, hidden, heads = (count_cell(row, field, 1e6) for field in ("layers", "hidden", "heads"))
     if layers and hidden and heads:
