@@ -26,8 +26,7 @@ from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn
 _FULL, _SELECTIVE = RECOMPUTES.index("full"), RECOMPUTES.index("selective")
 _GPIPE = SCHEDULES.index("gpipe")
 _OPTIMIZER_BYTES = {"adamw": 30.0, "adamw8bit": 14.0, "adafactor": 16.0, "sgd": 22.0, "muon": 30.0}  # moved a parameter (section 3.6)
-_GRADIENT_BYTES = 2.0
-_WEIGHT_BYTES = 2.0
+_EXCHANGED_BYTES = 2.0  # of a gradient or weight between replicas
 
 RESOURCES: dict[str, Resource] = {
     "matrix products": "compute",
@@ -242,47 +241,54 @@ def _data_parallel_s(
     """
     key = (columns.platform, columns.tp, columns.pp, columns.cp, columns.ep, columns.dp, columns.zero_stage, columns.shard_group)
     first, inverse = distinct(*key)
-    row = columns.take(first)
-    network = platforms.network.take(row.platform)
-    domain = platforms.scale_up_domain[row.platform].astype(np.float64)
-    tp, cp, ep, dp, pp = (column.astype(np.float64) for column in (row.tp, row.cp, row.ep, row.dp, row.pp))
-    weights = run.dense_elements[of_pass[first]] / pp
-    experts = run.expert_elements[of_pass[first]] / pp
-    replicas = dp * cp
-    expert_tp = np.where(ep > 1, 1.0, tp)
-    expert_replicas = np.maximum(tp * replicas / (ep * expert_tp), 1.0)
-    frozen = method in ("lora", "qlora")
-    dense_s = _exchange_s(weights, replicas, tp, row, domain, network, frozen=frozen)
-    expert_s = _exchange_s(experts, expert_replicas, ep * expert_tp, row, domain, network, frozen=frozen)
-    exchange_s = ((dense_s + expert_s) / efficiency.physics.network)[inverse]
+    platform = columns.platform[first]
+    groups = _Groups(
+        shard_group=columns.shard_group[first].astype(np.float64),
+        zero_stage=columns.zero_stage[first],
+        domain=platforms.scale_up_domain[platform].astype(np.float64),
+        network=platforms.network.take(platform),
+        frozen=method in ("lora", "qlora"),
+    )
+    tp, pp, cp, ep, dp = (column[first].astype(np.float64) for column in (columns.tp, columns.pp, columns.cp, columns.ep, columns.dp))
+    held = of_pass[first]
+    exchange_s = _exchange_s(run.dense_elements[held] / pp, dp * cp, tp, groups)
+    if np.any(run.expert_elements > 0):
+        spread = ep * np.where(ep > 1, 1.0, tp)
+        exchange_s = exchange_s + _exchange_s(run.expert_elements[held] / pp, np.maximum(tp * dp * cp / spread, 1.0), spread, groups)
+    exchange_s = (exchange_s / efficiency.physics.network)[inverse]
     every = columns.zero_stage >= 3
     beside_s = np.where(every, busy_s, one_s)
     all_s = np.where(every, np.maximum(columns.micro_batches, 1), 1) * exchange_s
     return smooth_maximum(beside_s, all_s, efficiency.physics.data_overlap) - beside_s
 
 
-def _exchange_s(
-    elements: FloatColumn,
-    replicas: FloatColumn,
-    stride: FloatColumn,
-    row: TrainingColumns,
-    domain: FloatColumn,
-    network: Network,
-    *,
-    frozen: bool,
-) -> FloatColumn:
-    """One exchange of weights and gradients among `replicas`, sharded over groups of `shard_group` (equation 3.3)."""
-    shards = np.where(row.zero_stage >= 1, np.minimum(row.shard_group, replicas), 1.0)
-    inside = ranks_inside(shards, stride, domain)
-    gather_s = all_gather_s(_WEIGHT_BYTES * elements, shards, inside, network)
-    scatter_s = all_gather_s(_GRADIENT_BYTES * elements, shards, inside, network)
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Replicas that exchange weights and gradients, one row a distinct group."""
+
+    shard_group: FloatColumn
+    zero_stage: IntColumn
+    domain: FloatColumn
+    network: Network
+    frozen: bool  # only adapters have gradients
+
+
+def _exchange_s(elements: FloatColumn, replicas: FloatColumn, stride: FloatColumn, groups: _Groups) -> FloatColumn:
+    """One exchange of weights and gradients, 16 bit each, among `replicas`, sharded over groups (equation 3.3).
+
+    Sharded states: gradients are reduce-scattered and weights gathered once, or twice where they are sharded too (zero 3).
+    """
+    shards = np.where(groups.zero_stage >= 1, np.minimum(groups.shard_group, replicas), 1.0)
+    gather_s = all_gather_s(_EXCHANGED_BYTES * elements, shards, ranks_inside(shards, stride, groups.domain), groups.network)
+    if groups.frozen:
+        return np.where(groups.zero_stage >= 3, 2.0 * gather_s, 0.0)
+    total = np.where(groups.zero_stage >= 3, 3.0, np.where(groups.zero_stage >= 1, 2.0, 0.0)) * gather_s
     copies = replicas / shards
-    across = ranks_inside(copies, stride * shards, domain)
-    reduce_s = all_reduce_s(_GRADIENT_BYTES * elements / shards, copies, across, network)
-    if frozen:  # only adapters have gradients
-        return np.where(row.zero_stage >= 3, 2.0 * gather_s, 0.0)
-    gathers = np.where(row.zero_stage >= 3, 2.0, np.where(row.zero_stage >= 1, 1.0, 0.0))
-    return np.asarray(gathers * gather_s + np.where(row.zero_stage >= 1, scatter_s, 0.0) + np.where(copies > 1, reduce_s, 0.0))
+    if np.any(copies > 1):
+        inside = ranks_inside(copies, stride * shards, groups.domain)
+        reduce_s = all_reduce_s(_EXCHANGED_BYTES * elements / shards, copies, inside, groups.network)
+        total = total + np.where(copies > 1, reduce_s, 0.0)
+    return np.asarray(total)
 
 
 def _optimizer_s(
