@@ -3,10 +3,15 @@
 import streamlit as st
 
 from dashboard import session
+from dashboard.failure import show_failure
 from dashboard.language import say
 from dashboard.navigation import ICON, PAGES
 
 st.set_page_config(page_title="Rackwright", page_icon=str(ICON), layout="wide")
 session.start(st.query_params.to_dict())
 pages = [st.Page(page.source, title=say(page.title), url_path=page.path, default=page is PAGES[0]) for page in PAGES]
-st.navigation(pages, position="top").run()
+shown = st.navigation(pages, position="top")
+try:
+    shown.run()
+except Exception:
+    show_failure()

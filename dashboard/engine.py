@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from threading import Lock
 
 import streamlit as st
 
 from planner import plan
 from planner.answer import Plan
 from planner.library import Library, default_library, load_library
+from planner.pipeline import Progress
 from planner.request import PlanRequest
 
-PLANS_KEPT = 200
+PLANS_KEPT = 64
 OVERLAYS_KEPT = 8
+
+
+class PlanStore:
+    """The latest plans by request and library digest. Plans are frozen, so all sessions may share one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._plans: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[str, str]) -> Plan | None:
+        """The plan under `key`, if it is still kept."""
+        with self._lock:
+            if key in self._plans:
+                self._plans.move_to_end(key)
+            return self._plans.get(key)
+
+    def put(self, key: tuple[str, str], answer: Plan) -> None:
+        """Keep `answer`; the one that was not asked for longest makes room."""
+        with self._lock:
+            self._plans[key] = answer
+            while len(self._plans) > self._size:
+                self._plans.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._plans.clear()
+
+
+plans = PlanStore(PLANS_KEPT)
 
 
 def library() -> Library:
@@ -21,21 +54,15 @@ def library() -> Library:
     return with_overlay(overlay) if overlay else default_library()
 
 
-def answered(request: PlanRequest, progress: Callable[[float], None] | None = None) -> Plan:
+def answered(request: PlanRequest, progress: Progress | None = None) -> Plan:
     """The plan of `request` under this session's catalogs. Raises `RackwrightError` for a question at fault."""
     known = library()
-    return _plan(request.digest(), known.digest, request, known, progress)
-
-
-@st.cache_data(max_entries=PLANS_KEPT, show_spinner=False)
-def _plan(
-    request_digest: str,
-    library_digest: str,
-    _request: PlanRequest,
-    _library: Library,
-    _progress: Callable[[float], None] | None,
-) -> Plan:
-    return plan(_request, _library, _progress)
+    key = (request.digest(), known.digest)
+    answer = plans.get(key)
+    if answer is None:
+        answer = plan(request, known, progress)
+        plans.put(key, answer)
+    return answer
 
 
 @st.cache_resource(max_entries=OVERLAYS_KEPT, show_spinner=False)

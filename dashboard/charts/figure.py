@@ -15,7 +15,7 @@ from dashboard.tables import Table, csv_button, show_table
 from dashboard.wording import MEANING_NAMES, plain
 
 BACKGROUND = alt.ExprRef("background")  # what text inside a coloured bar is written in: the page's own colour
-INK = alt.ExprRef("luminance(background) > 0.5 ? '#1B2230' : '#E8ECF2'")  # the theme's text, light or dark
+INK = alt.ExprRef("luminance(background) > 0.5 ? '#0B0F17' : '#E8ECF2'")  # the theme's text, light or dark
 FONT_SIZE = 13
 
 

@@ -16,8 +16,9 @@ from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
 from dashboard.sections.why import why
 from dashboard.tables import csv_button, file_name, table_of
+from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain
-from facts.errors import Fault, RackwrightError
+from facts.errors import RackwrightError
 from planner.answer import Plan
 from planner.tables import RECOMMENDATION_COLUMNS
 from texts import numbers
@@ -25,16 +26,24 @@ from texts.sentences import sentence
 
 
 def page() -> None:
-    """Solve the draft, draw the form with what is wrong in it, then the answer."""
-    plan, faults = _solved()
-    question({fault.field: fault for fault in faults})
-    if plan is None:
-        st.title(say("Plan"), anchor=False)
-        link_notices()
-        for fault in faults:
-            st.error(plain(sentence(fault, language())))
-        st.button(say("Start again from the example"), on_click=session.restart)
+    """Draw the form with what is wrong in it, search, then draw the answer."""
+    try:
+        request = request_of(session.draft())
+    except RackwrightError as error:
+        question({fault.field: fault for fault in error.faults})
+        _refused(error)
         return
+    question({})
+    if is_stopped(request):
+        return
+    progress = SearchProgress(request)
+    try:
+        plan = answered(request, progress)
+    except RackwrightError as error:
+        _refused(error)
+        return
+    finally:
+        progress.done()
     st.title(plain(figures.task(plan)), anchor=False)
     link_notices()
     _changes(plan)
@@ -46,12 +55,13 @@ def page() -> None:
     _foot(plan)
 
 
-def _solved() -> tuple[Plan | None, tuple[Fault, ...]]:
-    """The plan of the draft, or what is wrong with the draft."""
-    try:
-        return answered(request_of(session.draft())), ()
-    except RackwrightError as error:
-        return None, error.faults
+def _refused(error: RackwrightError) -> None:
+    """The question is at fault: what is wrong with it, and a way back."""
+    st.title(say("Plan"), anchor=False)
+    link_notices()
+    for fault in error.faults:
+        st.error(plain(sentence(fault, language())))
+    st.button(say("Start again from the example"), on_click=session.restart)
 
 
 def _answer(plan: Plan) -> None:

@@ -48,6 +48,12 @@ def browser_type_launch_args(browser_type: BrowserType) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
+def base_url(app_url: str) -> str:
+    """Where relative addresses of a page start. The plugin's own fixture uses a form that pytest is about to drop."""
+    return app_url
+
+
+@pytest.fixture(scope="session")
 def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of its own, as `rackwright serve` starts it."""
     with socket.socket() as free:

@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[PlanRequest]:
 
     monkeypatch.setattr(engine, "plan", answered)
     monkeypatch.setattr(engine, "default_library", sample.library)
-    engine._plan.clear()
+    engine.plans.clear()
     return requests
 
 
