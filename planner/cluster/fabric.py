@@ -184,8 +184,10 @@ def _leaves(nodes: Counts, endpoints: Counts, w: Wiring) -> Counts:
 def _even_spines(least: Counts, uplinks: Counts, even: BoolColumn) -> Counts:
     """The smallest number from `least` that divides a leaf's `uplinks`, where spreading is to be even."""
     spines = np.minimum(least, uplinks)
-    while (uneven := even & (uplinks % spines != 0)).any():
-        spines = spines + uneven
+    uneven = np.flatnonzero(even & (uplinks % spines != 0))
+    while uneven.size:
+        spines[uneven] += 1
+        uneven = uneven[uplinks[uneven] % spines[uneven] != 0]
     return spines
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hardware_db.catalog import Hardware
-from hardware_db.records import Accelerator, Server
+from hardware_db.records import Accelerator, ScaleUpLink
 from measurements.collectives import CollectiveFits, CollectiveLink, EngineAllReduce, Mode, collective_fits
-from planner.cluster.templates import templates
+from planner.cluster.ports import compute_ports, devices_per_server
+from planner.cluster.slices import torus_axes
 from planner.performance.collectives import Column, FusedKernel, Link, Network
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 
@@ -60,11 +61,11 @@ def platforms(
     fits = fits or collective_fits()
     chips = [hardware.accelerators[id_] for id_ in accelerator_ids]
     servers = [hardware.servers.get(chip.server_id or "") for chip in chips]
-    per_server = [_devices_per_server(chip, server) for chip, server in zip(chips, servers, strict=True)]
-    domain = [chip.scale_up_domain if chip.scale_up_domain > 1 else count for chip, count in zip(chips, per_server, strict=True)]
+    per_server = [devices_per_server(chip, server) for chip, server in zip(chips, servers, strict=True)]
     scale_up_rate = _column(chip.scale_up_bytes_per_s or chip.host_link_bytes_per_s for chip in chips)
+    domain = [_domain(chip, count) for chip, count in zip(chips, per_server, strict=True)]
     scale_out_rate = _column(
-        _scale_out_bytes_per_s(hardware, chip, server, count) for chip, server, count in zip(chips, servers, per_server, strict=True)
+        compute_ports(hardware, chip, server).bytes_per_s / count for chip, server, count in zip(chips, servers, per_server, strict=True)
     )
     fabrics = fabric_ids or [(server.fabric_id if server else None) or "" for server in servers]
     up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
@@ -79,9 +80,9 @@ def platforms(
         devices_per_server=np.array(per_server, dtype=np.int32),
         scale_up_domain=np.array(domain, dtype=np.int32),
         scale_up_bytes_per_s=scale_up_rate,
-        scale_up_latency_s=np.asarray(up.launch_s + up.step_s),
+        scale_up_latency_s=np.broadcast_to(up.launch_s + up.step_s, len(chips)),
         scale_out_bytes_per_s=scale_out_rate,
-        scale_out_latency_s=np.asarray(out.launch_s + out.step_s),
+        scale_out_latency_s=np.broadcast_to(out.launch_s + out.step_s, len(chips)),
         host_link_bytes_per_s=_column(chip.host_link_bytes_per_s for chip in chips),
         network=Network(up, out, _fused([fits.engine(engine, chip.scale_up_link_id or "") for chip in chips])),
     )
@@ -109,41 +110,45 @@ def _by_precision(rows: Sequence[Mapping[str, float]]) -> FloatColumn:
     return np.array([[row.get(precision, np.nan) for precision in PRECISIONS] for row in rows]).reshape(-1, len(PRECISIONS))
 
 
-def _devices_per_server(chip: Accelerator, server: Server | None) -> int:
-    return (server.accelerators if server else 0) or chip.server_accelerators or 1
-
-
-def _scale_out_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server | None, devices: int) -> float:
-    """Fabric rate of one device: the server's own network, its accelerator's NIC, or the template's NIC shared by several."""
-    if server and server.network_bytes_per_s:
-        return server.network_bytes_per_s / devices
-    nic = hardware.nics.get(chip.nic_id or "")
-    if nic:
-        return nic.port_bytes_per_s
-    template = templates().default_nic
-    shared_by = template.devices_per_nic if chip.scale_up_domain == 1 else 1
-    return hardware.nics[template.nic_id].port_bytes_per_s / shared_by
+def _domain(chip: Accelerator, per_server: int) -> int:
+    """Devices that reach each other without a NIC; 1 where no rate between them is known."""
+    if not (chip.scale_up_bytes_per_s or chip.host_link_bytes_per_s):
+        return 1
+    return chip.scale_up_domain if chip.scale_up_domain > 1 else per_server
 
 
 def _inside(fits: CollectiveFits, chip: Accelerator) -> CollectiveLink:
     return fits.link(chip.scale_up_link_id or "", "host_bus" if chip.scale_up_domain == 1 else "scale_up")
 
 
-def _topology(hardware: Hardware, chips: Sequence[Accelerator]) -> tuple[FloatColumn, FloatColumn]:
+def _topology(hardware: Hardware, chips: Sequence[Accelerator]) -> tuple[Column, Column]:
     """Direct peers (1: switched) and torus axes (0: none) of each accelerator's scale-up domain."""
     links = [hardware.scale_up_links.get(chip.scale_up_link_id or "") for chip in chips]
-    peers = [
+    peers: list[float] = [
         min(chip.scale_up_domain - 1, round(link.per_accel_bytes_per_s / link.p2p_bytes_per_s)) if link and link.p2p_bytes_per_s else 1
         for chip, link in zip(chips, links, strict=True)
     ]
-    axes = [int(link.topology[0]) if link and link.topology.endswith("D torus") else 0 for link in links]
-    return _column(peers), _column(axes)
+    return _compact(peers), _compact(_axes(link) for link in links)
+
+
+def _axes(link: ScaleUpLink | None) -> float:
+    """Axes of a torus, or what its neighbours' links make of it: an axis that is not closed counts by half."""
+    neighbour = link.values.get("neighbour_bytes_per_s") if link else None
+    if link and isinstance(neighbour, (int, float)):
+        return link.per_accel_bytes_per_s / (2 * neighbour)
+    return torus_axes(link)
+
+
+def _compact(values: Iterable[float]) -> Column:
+    """A column, or a scalar where all rows are equal: what does not differ is not gathered."""
+    column = _column(values)
+    return np.float64(column[0]) if column.size and (column == column[0]).all() else column
 
 
 def _library_link(rate: FloatColumn, parameters: Sequence[CollectiveLink], peers: Column, axes: Column) -> Link:
-    launch, step, fill = np.array([row.seconds for row in parameters]).T
+    launch, step, fill = (_compact(column) for column in zip(*(row.seconds for row in parameters), strict=True))
     fitted = ("fraction", "contention", "switch_ranks", "switch_gain")
-    columns = {name: _column(getattr(row, name) for row in parameters) for name in fitted}
+    columns = {name: _compact(getattr(row, name) for row in parameters) for name in fitted}
     return Link(rate, launch_s=launch, step_s=step, fill_s=fill, direct_peers=peers, torus_axes=axes, **columns)
 
 
@@ -151,4 +156,4 @@ def _fused(kernels: Sequence[EngineAllReduce | None]) -> FusedKernel:
     rows = [
         (k.fraction, k.launch_us * 1e-6, k.barrier_us * 1e-6, k.limit_bytes, k.limit_ranks) if k else (1.0, 0, 0, 0, 0) for k in kernels
     ]
-    return FusedKernel(*np.array(rows, dtype=np.float64).T)
+    return FusedKernel(*(_compact(column) for column in zip(*rows, strict=True)))

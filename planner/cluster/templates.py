@@ -40,10 +40,14 @@ class FabricTemplate(Closed):
 
 
 class DefaultNic(Closed):
-    """Card that servers of unknown network get, shared by so many accelerators in servers without a scale-up link."""
+    """Card of servers whose network is not known: one an accelerator, or shared by several in hosts that are sold without
+    cards, and in pods whose domain has `pod_from` devices or more.
+    """
 
     nic_id: str
-    devices_per_nic: Count
+    host_devices_per_nic: Count
+    pod_from: Count
+    pod_devices_per_nic: Count
 
 
 class ServiceNic(Closed):

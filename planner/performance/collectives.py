@@ -30,9 +30,9 @@ class _Rows:
     """Columns of one length; a column that is the same for all rows may be a scalar."""
 
     def take(self, rows: NDArray[np.integer]) -> Self:
-        """The columns at `rows`."""
+        """The columns at `rows`; scalars stay scalars."""
         columns = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self)}
-        return type(self)(**{name: column[rows] if column.ndim else column for name, column in columns.items()})
+        return type(self)(**{name: column.take(rows) if column.ndim else column for name, column in columns.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Network:
 
     def take(self, rows: NDArray[np.integer]) -> Network:
         """The networks at `rows` of the platforms."""
-        return Network(self.scale_up.take(rows), self.scale_out.take(rows), self.fused.take(rows))
+        places = np.asarray(rows, dtype=np.intp)
+        return Network(self.scale_up.take(places), self.scale_out.take(places), self.fused.take(places))
 
 
 def all_reduce_s(size_bytes: ArrayLike, ranks: ArrayLike, ranks_in_domain: ArrayLike, network: Network) -> FloatColumn:
