@@ -11,7 +11,8 @@ import numpy as np
 from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, objective_key
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, TrainingColumns
+from planner.search.monotone import largest_true
 from planner.search.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
-_FIRST_LAYOUTS, _FIRST_CELLS = 2, 8  # opened a group before the first bound can close any
+_FIRST_LAYOUTS, _FIRST_CELLS = 2, 4  # opened a group before the first bound can close any
 
 
 @dataclass(slots=True)
@@ -76,21 +77,37 @@ class TrainingSearch:
         alone_s = self.stage.alone_s(cells)
         bound = self.stage.bound(cells, alone_s, most[fits])
 
+        fewest = np.minimum(alone_s / self.stage.allowed_s, _NEAR_MOST * most[fits])  # too late by how much, if all are
+        fewest = np.maximum(fewest, self._ranks_too_few(cells, most[fits]) + 1)
+
         def open_cells(rows: Rows) -> None:
-            self._open_cells(cells.take(rows), alone_s[rows])
+            self._open_cells(cells.take(rows), fewest[rows])
 
         self.account.pruned += best_first(bound, _group(cells), self.best, open_cells, first=_FIRST_CELLS) * self.counts.shape[1]
 
-    def _open_cells(self, cells: TrainingColumns, alone_s: FloatColumn) -> None:
-        """Evaluate some cells at every device count that could end in time."""
-        slowest_shown = _NEAR_MOST * self._most_ranks(cells)  # when none ends in time, how late it is has to be known
-        candidates = training_space.with_counts(cells, self.counts, np.minimum(alone_s / self.stage.allowed_s, slowest_shown))
+    def _open_cells(self, cells: TrainingColumns, fewest_ranks: FloatColumn) -> None:
+        """Evaluate some cells at every device count that could fit and end in time."""
+        candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
         self.account.pruned += len(cells) * self.counts.shape[1] - len(candidates)
         for start in range(0, len(candidates), _CHUNK_ROWS):
             outcomes = self._fitting(candidates.take(np.arange(start, min(start + _CHUNK_ROWS, len(candidates)))))
             objective = self.stage.ground.request.objective
             np.minimum.at(self.best, _group(outcomes.columns), objective_key(outcomes, objective))
             self.found.append(best_and_frontier(outcomes, objective))
+
+    def _ranks_too_few(self, cells: TrainingColumns, most: IntColumn) -> IntColumn:
+        """The largest power of two of data-parallel ranks at which each cell does not fit in memory, 0 if it fits at one.
+
+        More ranks never take more memory: states are shared by more, and fewer micro-batches are in flight.
+        """
+
+        def too_large(exponent: IntColumn) -> BoolColumn:
+            ranks = np.minimum(1 << exponent, most)
+            memory = self.stage.memory(training_space.at_ranks(cells, ranks, cells.global_batch)).total_bytes
+            return memory > self.stage.usable_bytes(cells)
+
+        edge = largest_true(np.log2(most).astype(np.int32), too_large)
+        return np.where(edge >= 0, 1 << np.maximum(edge, 0), 0).astype(np.int32)
 
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""

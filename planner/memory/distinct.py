@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.integer]
-_MOST_CODES = 1 << 22  # a table of this many codes stays cheap beside a million rows
+_CODES_A_ROW = 4  # a table of this many codes a row stays cheap beside the rows themselves
+_FEW_CODES = 1 << 12
 
 
 def distinct(*columns: IntArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """(`first`, `inverse`): rows `first` hold each distinct key once, and `columns[first][inverse]` gives the columns back."""
     code, codes = _ranks(columns[0])
+    most_codes = max(_FEW_CODES, _CODES_A_ROW * len(code))
     for column in columns[1:]:
         rank, ranks = _ranks(column)
-        if codes * ranks > _MOST_CODES:
+        if codes * ranks > most_codes:
             code, codes = _ranks(code)
         code, codes = code * ranks + rank, codes * ranks
     inverse, keys = _ranks(code)
@@ -32,7 +34,7 @@ def _ranks(values: IntArray) -> tuple[NDArray[np.intp], int]:
     least, most = int(values.min()), int(values.max())
     if least == most:
         return np.zeros(len(values), dtype=np.intp), 1
-    if most - least > max(_MOST_CODES, 4 * len(values)):
+    if most - least > max(_FEW_CODES, _CODES_A_ROW * len(values)):
         unique, inverse = np.unique(values, return_inverse=True)
         return inverse.astype(np.intp, copy=False), len(unique)
     shifted = values - least
