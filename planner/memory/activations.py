@@ -24,6 +24,7 @@ class Activations(NamedTuple):
     divided_inputs     the same, elements
     input_copies       elements, divided: inputs of matrix products that something else keeps in 16 bits anyway; another
                        copy only where products read a narrower format
+    whole_bytes        whole on each rank whatever the parallelism: the head reads the gathered sequence
     score_heads        attention heads, whose scores cost bytes per attended position unless the kernel recomputes them
     sample_bytes       per sample instead of per token: feature maps of convolutions
     """
@@ -33,6 +34,7 @@ class Activations(NamedTuple):
     divided_bytes: float = 0.0
     divided_inputs: float = 0.0
     input_copies: float = 0.0
+    whole_bytes: float = 0.0
     score_heads: float = 0.0
     sample_bytes: float = 0.0
 
@@ -130,6 +132,8 @@ def _gated_delta_net(layer: GatedDeltaNet) -> Activations:
 
 
 def _linear(layer: Linear) -> Activations:
+    if layer.name == "head":
+        return Activations(whole_bytes=2 * layer.in_features)
     if layer.sharding == "row":
         return Activations(divided_inputs=layer.in_features)
     return Activations(sequence_inputs=layer.in_features)
@@ -197,14 +201,15 @@ def unit_width(layers: tuple[Layer, ...]) -> int:
     return 0
 
 
-def alternate_products(layers: tuple[Layer, ...]) -> Activations:
+def alternate_products(layers: tuple[Layer, ...], *, compiled: bool) -> Activations:
     """What is kept where recomputation keeps the output of every second matrix product and of attention, beside the
     unit's input (torchtitan's selective recomputation by operation).
 
-    The output of the last product is not needed, grouped products of routed experts are all recomputed.
+    The backward pass does not read the output of the last product: a compiler drops it. Grouped products of routed experts
+    are all recomputed.
     """
     products = [matrix for layer in layers for matrix in layer_matrices(layer) if matrix.placement != "expert"]
-    kept = products[:-1:2]
+    kept = products[: -1 if compiled else None : 2]
     cores = [layer_activations(layer) for layer in layers if isinstance(layer, Attention | Mla)]
     return Activations(
         sequence_bytes=2 * unit_width(layers) + 2 * sum(matrix.columns for matrix in kept if matrix.closes),
@@ -219,7 +224,7 @@ def on_one_rank(kept: Activations, tokens: float, tp: int, *, sequence_parallel:
     score_bytes   per head and pair of positions, where attention scores are kept
     """
     ranks = tp if sequence_parallel else 1
-    held = kept.sequence_bytes / ranks + kept.divided_bytes / tp + score_bytes * tokens * kept.score_heads / tp
+    held = kept.whole_bytes + kept.sequence_bytes / ranks + kept.divided_bytes / tp + score_bytes * tokens * kept.score_heads / tp
     return Kept(
         held_bytes=held * tokens + kept.sample_bytes,
         inputs=(kept.sequence_inputs / ranks + kept.divided_inputs / tp) * tokens,

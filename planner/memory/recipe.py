@@ -31,6 +31,7 @@ class TrainingRecipe(BaseModel):
     attention               flash: scores are recomputed by the kernel; unfused: they are kept
     dropout                 a mask is kept after each mixer and feed-forward, and of the scores
     selective               what selective recomputation does: drops scores, or keeps every second product's output
+    compiled                a compiler drops what recomputation keeps and the backward pass does not read
     loss_chunks             the loss is computed over this many pieces of the sequence, one after the other
     logit_bytes             all copies of a logit while the loss is computed; `divided_`: on tensor-parallel ranks
     keeps_gathered_weights  under a pipeline, gathered weights and whole gradients stay until the end of the step
@@ -56,6 +57,7 @@ class TrainingRecipe(BaseModel):
     attention: Literal["flash", "unfused"]
     dropout: bool
     selective: Selective
+    compiled: bool
     loss_chunks: Annotated[int, Field(ge=1, le=1_000_000)]
     logit_bytes: Bytes
     divided_logit_bytes: Bytes

@@ -168,14 +168,15 @@ def unit_costs(unit: Unit, task: Task, recipe: TrainingRecipe, tp: int) -> UnitC
     kept = tuple(unit_kept(unit, recompute, tokens, recipe, tp) for recompute in recomputes)
     backward = max((_layer_bytes(layer_activations(layer), tokens, recipe, tp) for layer in unit.layers), default=0.0)
     again = [kept[0].sixteen_bit_bytes if recompute == "full" else 0.0 for recompute in recomputes]
+    passed = 2.0 * unit_width(unit.layers) * tokens if unit.role == "body" else 0.0  # from unit to unit
     heads = [layer.out_features for layer in unit.layers if isinstance(layer, Linear) and layer.name == "head"]
     experts = [layer for layer in unit.layers if isinstance(layer, Moe)]
     matrices = [matrix for layer in unit.layers for matrix in layer_matrices(layer) if matrix.projects]
-    ranks = tp if recipe.sequence_parallel else 1
+    gathers = recipe.sequence_parallel and tp > 1  # a layer's whole input, and its output before it is divided
     return UnitCosts(
         states=states,
         kept=kept,
-        working=np.array(again) + backward,
+        working=np.array(again) + backward + 2.0 * passed * gathers,
         logits=float(sum(heads) * tokens * task.predicted_tokens) / tp,
         end_elements=states.dense if unit.role == "end" else 0.0,
         peaks=np.array(
@@ -183,7 +184,7 @@ def unit_costs(unit: Unit, task: Task, recipe: TrainingRecipe, tp: int) -> UnitC
                 states.dense if unit.role == "body" else 0.0,
                 states.expert + states.frozen_expert,
                 max((matrix.rows * matrix.columns for matrix in matrices), default=0),
-                2.0 * unit_width(unit.layers) * tokens / ranks if unit.role == "body" else 0.0,
+                passed / (tp if gathers else 1),
                 max((2.0 * layer.top_k * (layer.latent or layer.hidden) for layer in experts), default=0.0) * tokens / tp,
             ]
         ),
@@ -220,7 +221,7 @@ def unit_kept(unit: Unit, recompute: Recompute, tokens: int, recipe: TrainingRec
         case "full":
             kept = Activations(sequence_bytes=2.0 * unit_width(unit.layers))
         case "selective" if recipe.selective == "alternate_products":
-            kept = alternate_products(unit.layers)
+            kept = alternate_products(unit.layers, compiled=recipe.compiled)
         case "none":
             score_bytes = recipe.score_bytes
     return on_one_rank(kept, tokens, tp, sequence_parallel=recipe.sequence_parallel, score_bytes=score_bytes)

@@ -24,15 +24,16 @@ from planner.memory.states import Shards, expert_share, optimizer_bytes
 from planner.request import Training
 from planner.search.columns import SCHEDULES, FloatColumn, IntColumn, TrainingColumns
 
-_GPIPE = SCHEDULES.index("gpipe")
+_GPIPE, _INTERLEAVED = SCHEDULES.index("gpipe"), SCHEDULES.index("interleaved")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
     """Bytes per device on the fullest pipeline stage, one row a candidate; the parts up to overhead add up to the total.
 
-    activations_bytes  kept for the backward pass, and what it works on beyond the room that the logits leave
-    buffers_bytes      gathered weights, gradients in reduction, tensors between stages and to experts
+    activations_bytes  kept for the backward pass
+    buffers_bytes      gathered weights, gradients in reduction, tensors between stages and to experts, and what the backward
+                       pass of one layer works on beyond the room that the logits leave
     overhead_bytes     runtime of driver and libraries, and allocator loss
     host_bytes         memory of the host that offloading takes, for each device
     nvme_bytes         the same on drives
@@ -183,14 +184,12 @@ def _moving(
     logit_bytes = np.where(c.tp > 1, recipe.divided_logit_bytes, recipe.logit_bytes)[:, None]
     stored = np.where(recipe.keeps_pipeline_tensors & (c.pp > 1), 2.0 * micro_batches, 0.0)[:, None]
     logits = loads.logits * (logit_bytes / recipe.loss_chunks + stored) * sequences
-    working = table.working[layout, :, c.recompute] * sequences
-    activations = kept - off_device + np.maximum(0.0, working - logits)
+    backward = np.maximum(0.0, table.working[layout, :, c.recompute] * sequences - logits)  # by then the logits are gone
 
-    buffers = _weight_buffers(table, layout, loads, c, training, experts, recipe) + _tensor_buffers(
-        loads, c, micro_batches, in_flight, recipe
-    )
-    overhead = recipe.runtime_bytes + recipe.fragmentation * (activations + logits + buffers)
-    return _Moving(activations, logits, buffers, overhead, off_device)
+    buffers = backward + _tensor_buffers(loads, c, micro_batches, in_flight, recipe)
+    buffers += _weight_buffers(table, layout, loads, c, micro_batches, training, experts, recipe)
+    overhead = recipe.runtime_bytes + recipe.fragmentation * (kept - off_device + logits + buffers)
+    return _Moving(kept - off_device, logits, buffers, overhead, off_device)
 
 
 def _weight_buffers(
@@ -198,6 +197,7 @@ def _weight_buffers(
     layout: NDArray[np.intp],
     loads: StageLoads,
     c: TrainingColumns,
+    micro_batches: IntColumn,
     training: Training,
     experts: int,
     recipe: TrainingRecipe,
@@ -211,7 +211,9 @@ def _weight_buffers(
     if recipe.keeps_gathered_weights:
         s = StageStates(*(column[layout] for column in table.states))
         stage = s.matrix + s.other + s.frozen_matrix + s.frozen_other + (s.expert + s.frozen_expert) * share
-        kept = (2.0 + (0.0 if adapts else recipe.gradient_bytes)) * stage
+        one_round = (c.schedule == _INTERLEAVED) & (micro_batches <= c.pp)  # a chunk's gradients are reduced before the next one's
+        whole = np.where(one_round, 1.0 / c.virtual_stages, 1.0)[:, None]
+        kept = (2.0 + (0.0 if adapts else recipe.gradient_bytes) * whole) * stage
         gathered = np.where((c.pp > 1)[:, None], kept, gathered)
     whole_matrix = 2.0 * training.method.startswith("qlora") + 4.0 * (training.optimizer == "muon")
     buffers = np.where((c.zero_stage == 3)[:, None], gathered, recipe.bucket_bytes) + whole_matrix * loads.unit_matrix
