@@ -172,6 +172,13 @@ SPECIAL = {
     "zamba2": lambda rng, kept, layers: {
         "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid", "hybrid"], "num_hidden_layers": 5, "n_mamba_heads": 4, "num_mem_blocks": rng.choice([1, 2]),
     },
+    "deberta": lambda rng, kept, layers: {
+        "relative_attention": rng.random() < 0.7, "pos_att_type": rng.choice([[], ["c2p"], ["c2p", "p2c"], "p2c"]), "max_relative_positions": rng.choice([-1, 20]),
+    },
+    "deberta-v2": lambda rng, kept, layers: {
+        "relative_attention": rng.random() < 0.7, "pos_att_type": rng.choice([["c2p"], ["c2p", "p2c"]]), "share_att_key": rng.random() < 0.5,
+        "position_buckets": rng.choice([-1, 16]), "norm_rel_ebd": rng.choice(["none", "layer_norm"]), "conv_kernel_size": rng.choice([0, 3]), "conv_act": "gelu",
+    },
     "diffllama": lambda rng, kept, layers: {"num_key_value_heads": 2},
     "longcat_flash": lambda rng, kept, layers: {"zero_expert_num": rng.randint(0, 5), "expert_ffn_hidden_size": rng.randint(11, 50)},
     "kimi_linear": lambda rng, kept, layers: {**_kinds("linear_attention", "full_attention")(rng, kept, layers), "linear_num_heads": 4, "linear_head_dim": 12},
