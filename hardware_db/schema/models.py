@@ -35,6 +35,7 @@ _SOURCES = (
     Annotated[list[_NAMED], Bound(min_length=1, max_length=_LIST_LENGTH)]
     | Annotated[dict[str, Annotated[list[_NAMED], Bound(min_length=1, max_length=_LIST_LENGTH)]], Bound(min_length=1)]
 )
+_SOURCES_FORM = "a list of places where it was read, or such a list for each group of fields"
 _Annotation: TypeAlias = object  # what pydantic takes as the type of a field; made at run time
 
 
@@ -77,7 +78,7 @@ class Models:
         try:
             self._made[kind.name].model_validate(values)
         except ValidationError as error:
-            return tuple(self._fault(kind, detail, where) for detail in error.errors(include_url=False))
+            return tuple(dict.fromkeys(self._fault(kind, detail, where) for detail in error.errors(include_url=False)))
         return ()
 
     def _model_of(self, kind: Kind) -> type[BaseModel]:
@@ -107,19 +108,20 @@ class Models:
 
     def _fault(self, kind: Kind, detail: ErrorDetails, where: str) -> Fault:
         path = [str(part) for part in detail["loc"]]
-        field = self._schema.fields.get(next((part for part in reversed(path) if part in self._schema.fields), ""))
-        allowed, hint = (_allowed(field) if field else ""), ""
         code = _CODES.get(detail["type"], "catalog_wrong_type")
+        if code == "catalog_missing_field":
+            return Fault(code, where, ".".join(path))
         if code == "catalog_unknown_field":
             known = (*COMMON_HEAD, *kind.fields, *COMMON_TAIL, *kind.rows)
-            hint = "".join(difflib.get_close_matches(path[-1], known, 1))
-            allowed = f"a field of kind {kind.name}"
-        elif field is None and path[0] == "sources":
-            allowed = "a list of places where it was read, or groups of fields with such lists"
-        elif field is not None and field.type == "date":
+            hint = difflib.get_close_matches(path[-1], known, 1)
+            return Fault(code, where, ".".join(path), shown(detail["input"]), f"a field of kind {kind.name}", "".join(hint))
+        if path[0] == "sources":
+            return Fault("catalog_wrong_type", where, "sources", "of another form", _SOURCES_FORM)
+        field = self._schema.fields.get(next((part for part in reversed(path) if part in self._schema.fields), ""))
+        allowed = _allowed(field) if field else ""
+        if field is not None and field.type == "date":
             code, allowed = "catalog_bad_date", DATE_FORMS
-        value = "" if code == "catalog_missing_field" else shown(detail["input"])
-        return Fault(code, where, ".".join(path), value, allowed, hint)
+        return Fault(code, where, ".".join(path), shown(detail["input"]), allowed)
 
 
 _CODES = {
