@@ -36,7 +36,6 @@ def nothing_fits(plan: Plan) -> None:
                 st.button(
                     plain(_change_text(miss)),
                     key=f"apply:{sorted(miss.change.items())}",
-                    type="primary" if miss is nearest else "secondary",
                     on_click=session.change,
                     args=(miss.change,),
                 )

@@ -34,7 +34,7 @@ def own_model() -> None:
             say("Or its text"), max_chars=200_000, height=120, key="own_model:text", placeholder='{"model_type": "llama", …}'
         )
         content = file.getvalue() if file is not None else text.encode()
-        st.button(say("Use this model"), type="primary", disabled=not content.strip(), on_click=_use, args=(content, name.strip()))
+        st.button(say("Use this model"), disabled=not content.strip(), on_click=_use, args=(content, name.strip()))
         for message in st.session_state.get("own_model:faults", ()):
             st.error(plain(message))
 

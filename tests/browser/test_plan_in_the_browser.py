@@ -54,7 +54,7 @@ def test_serving_from_first_paint_to_a_shared_link_and_a_csv(watched: Page, app_
 
 
 def test_a_training_run_from_its_task_to_a_shared_link_and_a_csv(watched: Page, app_url: str, browser: Browser) -> None:
-    opened(watched, app_url)
+    opened(watched, app_url + "/?v=1&model=llama3.1-8b&task=serving&max=64")
     watched.get_by_role("radio", name="Train").click()
     expect(watched.get_by_role("heading", level=1)).to_contain_text("Pre-train", timeout=WAIT_MS)
     enter(watched, "Training data (billion tokens)", "200")
@@ -99,7 +99,7 @@ def test_copy_link_puts_the_address_on_the_clipboard(watched: Page, app_url: str
 
 def test_the_chosen_option_is_part_of_the_link(watched: Page, app_url: str, browser: Browser) -> None:
     opened(watched, app_url)
-    watched.get_by_role("combobox", name="Shown option").click()
+    watched.get_by_role("combobox", name="Shown option").press("ArrowDown")
     watched.get_by_role("option").nth(1).click()
     watched.wait_for_timeout(300)
     settled(watched)
