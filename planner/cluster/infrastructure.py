@@ -68,6 +68,7 @@ class Infrastructure:
     unit_w: FloatColumn
     unit_unpriced: BoolColumn
     switch_units: FloatColumn  # (platforms, networks)
+    managers: BoolColumn  # (platforms, networks)
     management_usd: FloatColumn  # one port of the service network
     management_w: float
     management_units: float
@@ -83,6 +84,7 @@ class Infrastructure:
         several = servers > 1
         tree = self._trees(rows, servers)
         counts = _unit_counts(tree, len(_COUNTED)) * several[:, None, None]
+        counts[:, :, _MANAGER] *= self.managers[rows]
         counts[:, :, _CARDS] = (servers * several)[:, None]
         switches = counts[:, :, 0]
         managed = several * (servers * self.nodes_per_server[rows] + switches.sum(axis=1) + counts[:, :, _MANAGER].sum(axis=1))
@@ -141,6 +143,7 @@ def infrastructure(hardware: Hardware, platforms: Platforms) -> Infrastructure:
         unit_w=np.array([[[w for _, w in _units(plan)] for plan in row] for row in plans]),
         unit_unpriced=np.array([[[price is None for price, _ in _units(plan)] for plan in row] for row in plans]),
         switch_units=np.array([[(plan.switch.rack_units if plan.switch else None) or 0.0 for plan in row] for row in plans]),
+        managers=np.array([[plan.manager is not None for plan in row] for row in plans]),
         management_usd=_usd(management.price) / management.ports,
         management_w=(switch_w(management) or 0.0) / management.ports,
         management_units=(management.rack_units or 0.0) / management.ports,

@@ -88,7 +88,7 @@ def _plan(
         ports=ports,
         nodes_per_server=nodes,
         switch=switch,
-        wiring=_wiring(template, switch, rate, -(-ports.ports // nodes)),
+        wiring=wiring_of(template, switch, rate, -(-ports.ports // nodes)),
         links=(
             find_link(rate, template.endpoint_m, (cage, rate)),
             find_link(switch.port_bytes_per_s, template.leaf_spine_m, between),
@@ -98,7 +98,7 @@ def _plan(
     )
 
 
-def _wiring(template: FabricTemplate, switch: Switch, rate: float, rails: int) -> Wiring:
+def wiring_of(template: FabricTemplate, switch: Switch, rate: float, rails: int) -> Wiring:
     def whole(value: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array([value], dtype=np.int64)
 

@@ -138,7 +138,7 @@ def expert_exchange_s(
     ranks_in_domain: ArrayLike,
     network: Network,
 ) -> FloatColumn:
-    """Time to bring each rank's `tokens` to the ranks of their experts, or their results back (equation 3.9).
+    """Time to bring each rank's `tokens` to the ranks of their experts, or their results back (equation 3.4).
 
     A token crosses the fabric once to each other domain that holds one of its experts, (N-1)*(1-(1-1/N)^K) in
     expectation, and is handed on inside to each rank that does.
@@ -178,9 +178,9 @@ def _stream_s(wire_bytes: FloatColumn, ranks: Column, link: Link) -> FloatColumn
 
 
 def _torus_hops(ranks: FloatColumn, link: Link) -> FloatColumn:
-    """Links that a message between two random ranks crosses: a quarter of each axis of a torus; 1 elsewhere."""
-    axes = np.maximum(link.torus_axes, 1)
-    return np.where(link.torus_axes > 0, np.maximum(1, axes * ranks ** (1 / axes) / 4), 1)
+    """Links that a message to a random other rank crosses: a quarter of each axis of a torus; 1 elsewhere."""
+    axes, n = np.maximum(link.torus_axes, 1), np.maximum(ranks, 2)
+    return np.where(link.torus_axes > 0, np.maximum(1, axes * n ** (1 / axes) / 4 * n / (n - 1)), 1)
 
 
 def _fused_all_reduce_s(size: FloatColumn, n: FloatColumn, network: Network) -> FloatColumn:

@@ -6,7 +6,7 @@ A parameter set is fitted to all rows of its link; beside its error stands that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,15 +47,17 @@ class FitErrors:
     held_out: FloatColumn
 
 
-def fit_collectives(hardware: Hardware, fits: CollectiveFits) -> tuple[CollectiveFits, tuple[FitErrors, ...]]:
-    """All parameter sets fitted anew, starting from `fits`, which says what was measured on which link."""
+def fit_collectives(
+    hardware: Hardware, fits: CollectiveFits, only: Collection[str] | None = None
+) -> tuple[CollectiveFits, tuple[FitErrors, ...]]:
+    """All parameter sets, or those named, fitted anew, starting from `fits`, which says what was measured on which link."""
     errors = []
     inside, across = ([row for row in fits.links if _across(row) is side] for side in (False, True))
     rows: list[Fit] = [*inside, *fits.engines, *fits.experts, *across]  # the fabric borrows from all the others
     for row in rows:
         measured = measured_expert_exchanges() if isinstance(row, ExpertKernel) else measured_collectives()
         chosen = _rows_of(row, measured, fits.engines)
-        if chosen.size:
+        if chosen.size and (only is None or row.name in only):
             parameters = _least_squares(row, hardware, fits, measured, chosen)
             fits = _replaced(fits, row, parameters)
             error = _errors(row, hardware, fits, measured, chosen)
