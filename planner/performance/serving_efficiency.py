@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import numpy as np
 
-from measurements.kernel_efficiency import Kernels, ProductKernel, kernels, kernels_digest
-from measurements.serving_fit import Chip, Engine, Format, Pair, ServingFit, serving_fit, serving_fit_digest
+from measurements.engine_kernels import EngineKernels, engine_kernels
+from measurements.kernel_efficiency import kernels, kernels_digest
+from measurements.serving_fit import Chip, Engine, Format, ServingFit, serving_fit, serving_fit_digest
 from planner.cluster.platform import Platforms
 from planner.performance.efficiency import nearest_relative
 from planner.search.columns import PRECISIONS, FloatColumn
@@ -44,7 +45,11 @@ class EngineOverheads:
 
 @dataclass(frozen=True, slots=True)
 class ServingEfficiency:
-    """Rates that an engine reaches: shape (platforms, len(PRECISIONS)), attention (platforms,), and its overheads."""
+    """Rates that an engine reaches, and its overheads.
+
+    Shapes: matrix products (platforms, PRECISIONS), attention over the cache (platforms, KV_PRECISIONS), attention of
+    prompts (platforms,).
+    """
 
     linear_flops_per_s: FloatColumn
     linear_bytes_per_s: FloatColumn
@@ -68,8 +73,8 @@ class ServingEfficiency:
         fraction = np.where(np.isnan(platforms.matmul_fraction), 1.0, platforms.matmul_fraction)
         flops_per_s = usable_peak_flops_per_s(platforms) * fraction
         memory = platforms.memory_bandwidth_bytes_per_s
-        every = np.repeat(memory[:, None], flops_per_s.shape[1], axis=1)
-        none = np.zeros_like(memory)
+        every = np.repeat(memory[:, None], len(PRECISIONS), axis=1)
+        cache = every[:, : len(KV_BYTES)]
         return cls(
             linear_flops_per_s=flops_per_s,
             linear_bytes_per_s=every,
@@ -78,8 +83,8 @@ class ServingEfficiency:
             expert_bytes_per_s=every,
             expert_s=np.zeros_like(every),
             attention_flops_per_s=flops_per_s[:, BF16],
-            attention_bytes_per_s=memory,
-            attention_s=none,
+            attention_bytes_per_s=cache,
+            attention_s=np.zeros_like(cache),
             all_reduce=1.0,
             exchange=1.0,
             routing=1.0,
@@ -113,41 +118,94 @@ def usable_peak_flops_per_s(platforms: Platforms) -> FloatColumn:
     return np.where(np.isnan(peak), half[:, None], peak)
 
 
-_PRODUCTS = (("bfloat16",), ("bfloat16",), ("fp8_block",), ("sq", "fp8_block"), ("nvfp4",), ("int4_wo",))  # kernels by PRECISIONS
-_EXPERTS = (("bfloat16",), ("bfloat16",), ("fp8_block",), ("fp8_block",), ("nvfp4", "w4a16_mxfp4"), ("int4_wo", "w4a16_mxfp4"))
+_HALF = ("bfloat16",)
+_FP8 = ("fp8_block", "fp8", *_HALF)
+_MATRIX = (_HALF, _HALF, _FP8, ("sq", *_FP8), ("nvfp4", "int4_wo", *_HALF), ("int4_wo", *_HALF))  # kernels by PRECISIONS
+_EXPERTS = (
+    _HALF,
+    _HALF,
+    _FP8,
+    _FP8,
+    ("nvfp4", "w4a16_mxfp4", "int4_wo", *_HALF),
+    ("int4_wo", "w4a16_mxfp4", *_HALF),
+)
+_CACHE = (_HALF, ("fp8", *_HALF), ("fp8", *_HALF))  # by KV_PRECISIONS
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRates:
+    """Kernels of an engine on some platforms: (flops/s, bytes/s, shortest time) x platforms x format."""
+
+    matrix: FloatColumn  # formats: PRECISIONS
+    experts: FloatColumn
+    decode: FloatColumn  # formats: KV_PRECISIONS
+    prefill_flops_per_s: FloatColumn
+
+    @classmethod
+    def of(cls, measured: EngineKernels, platforms: Platforms, engine: str) -> Self:
+        """An accelerator without kernels gets the shares of peak and of bandwidth of its nearest relative."""
+        peaks = usable_peak_flops_per_s(platforms)
+        rows = [_chip_rates(measured, platforms, row, peaks[row], engine) for row in range(len(peaks))]
+        matrix, experts, decode = (np.moveaxis(np.array([chip[part] for chip in rows]), 2, 0) for part in range(3))
+        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]))
+
+
+def _chip_rates(
+    measured: EngineKernels, platforms: Platforms, row: int, peak: FloatColumn, engine: str
+) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], list[tuple[float, ...]], float]:
+    name, bandwidth = platforms.accelerator_id[row], float(platforms.memory_bandwidth_bytes_per_s[row])
+    references = {key: chip for key, chip in kernels().items() if key in measured.accelerators}
+    known = {key: (chip.peak_flops_per_s["bf16"], chip.memory_bytes_per_s) for key, chip in references.items()}
+    relative = name if name in known else nearest_relative(name, (float(peak[BF16]), bandwidth), known)
+    reference = references[relative]
+    half = reference.peak_flops_per_s["bf16"]
+    listed = [reference.peak_flops_per_s.get(precision) or half for precision in PRECISIONS]
+    speed = np.ones(len(PRECISIONS)) if name == relative else peak / np.array(listed)
+    memory = 1.0 if name == relative else bandwidth / reference.memory_bytes_per_s
+
+    def rates(operation: str, formats: tuple[str, ...], faster: float) -> tuple[float, ...]:
+        kernel = measured.find(relative, operation, formats, engine if operation == "decode" else "")
+        return kernel.flops_per_s * faster, kernel.bytes_per_s * memory, kernel.launch_s
+
+    matrix = [rates("matrix", formats, speed[column]) for column, formats in enumerate(_MATRIX)]
+    experts = [rates("experts", formats, speed[column]) for column, formats in enumerate(_EXPERTS)]
+    decode = [rates("decode", formats, 1.0) for formats in _CACHE]
+    return matrix, experts, decode, rates("prefill", _HALF, speed[BF16])[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ServingEfficiencyTable:
     """Measured kernels joined with the factors fitted to measured runs, for all accelerators and engines that have any."""
 
-    kernels: Mapping[str, Kernels]
+    kernels: EngineKernels
     fit: ServingFit
     digest: str
     calibrated: bool = True
 
     def on(self, platforms: Platforms, engine: str = "generic") -> ServingEfficiency:
-        """Rates of `platforms` under `engine`. An accelerator without kernels borrows the shares of peak of its nearest relative."""
+        """Rates of `platforms` under `engine`."""
+        return self.joined(MeasuredRates.of(self.kernels, platforms, engine), platforms.accelerator_id, engine)
+
+    def joined(self, measured: MeasuredRates, accelerators: tuple[str, ...], engine: str) -> ServingEfficiency:
+        """Measured kernels times the fitted factors."""
         fit, software = self.fit, self.fit.engine(engine)
         physics, compute = fit.physics, software.compute
-        names = platforms.accelerator_id
-        chips = [fit.accelerators.get(name, Chip()) for name in names]
-        memory, speed, expert_memory, expert_speed = np.moveaxis(np.array([self._factors(name) for name in names]), 2, 0)
-        launch = np.array([chip.launch for chip in chips])
-        linear = np.array([self._curves(platforms, row, experts=False) for row in range(len(names))])
-        expert = np.array([self._curves(platforms, row, experts=True) for row in range(len(names))])
-        attention = np.array([self._attention(platforms, row) for row in range(len(names))])
-        chip_memory, chip_compute = np.array([chip.memory for chip in chips]), np.array([chip.compute for chip in chips])
+        chips = [fit.accelerators.get(name, Chip()) for name in accelerators]
+        launch, memory, speed = np.array([(chip.launch, chip.memory, chip.compute) for chip in chips]).T[:, :, None]
+        formats = [fit.formats.get(precision, Format()) for precision in PRECISIONS]
+        format_memory, format_speed, expert_memory, expert_speed = np.array(
+            [(own.memory, own.compute, own.expert_memory, own.expert_compute) for own in formats]
+        ).T
         return ServingEfficiency(
-            linear_flops_per_s=physics.linear_compute * compute * speed * linear[:, 0],
-            linear_bytes_per_s=physics.linear_bandwidth * memory * linear[:, 1],
-            linear_s=physics.linear_launch * launch[:, None] * linear[:, 2],
-            expert_flops_per_s=physics.expert_compute * compute * expert_speed * expert[:, 0],
-            expert_bytes_per_s=physics.expert_bandwidth * expert_memory * expert[:, 1],
-            expert_s=physics.expert_launch * launch[:, None] * expert[:, 2],
-            attention_flops_per_s=physics.attention_compute * compute * chip_compute * attention[:, 0],
-            attention_bytes_per_s=physics.attention_bandwidth * chip_memory * attention[:, 1],
-            attention_s=physics.attention_launch * launch * attention[:, 2],
+            linear_flops_per_s=physics.linear_compute * compute * speed * format_speed * measured.matrix[0],
+            linear_bytes_per_s=physics.linear_bandwidth * memory * format_memory * measured.matrix[1],
+            linear_s=physics.linear_launch * launch * measured.matrix[2],
+            expert_flops_per_s=physics.expert_compute * compute * speed * format_speed * expert_speed * measured.experts[0],
+            expert_bytes_per_s=physics.expert_bandwidth * memory * format_memory * expert_memory * measured.experts[1],
+            expert_s=physics.expert_launch * launch * measured.experts[2],
+            attention_flops_per_s=physics.attention_compute * compute * speed[:, 0] * measured.prefill_flops_per_s,
+            attention_bytes_per_s=physics.attention_bandwidth * memory * measured.decode[1],
+            attention_s=physics.attention_launch * launch * measured.decode[2],
             all_reduce=physics.all_reduce,
             exchange=physics.exchange,
             routing=physics.routing,
@@ -155,47 +213,6 @@ class ServingEfficiencyTable:
             engine=_overheads(software, fit),
             calibrated=self.calibrated,
         )
-
-    def _factors(self, name: str) -> list[tuple[float, float, float, float]]:
-        """Fitted factors of a chip by format: memory and compute rate of dense and of expert products."""
-        chip = self.fit.accelerators.get(name, Chip())
-        rows = []
-        for precision in PRECISIONS:
-            own, pair = self.fit.formats.get(precision, Format()), self.fit.pairs.get(f"{name} {precision}", Pair())
-            memory, compute = chip.memory * own.memory * pair.memory, chip.compute * own.compute * pair.compute
-            rows.append((memory, compute, memory * own.expert_memory, compute * own.expert_compute))
-        return rows
-
-    def _relative(self, platforms: Platforms, row: int) -> Kernels:
-        name = platforms.accelerator_id[row]
-        known = {key: (chip.peak_flops_per_s["bf16"], chip.memory_bytes_per_s) for key, chip in self.kernels.items()}
-        here = float(usable_peak_flops_per_s(platforms)[row, BF16]), float(platforms.memory_bandwidth_bytes_per_s[row])
-        return self.kernels[name if name in known else nearest_relative(name, here, known)]
-
-    def _curves(self, platforms: Platforms, row: int, *, experts: bool) -> list[list[float]]:
-        """Rates and shortest time of (expert) matrix products, three rows by format."""
-        chip = self._relative(platforms, row)
-        bandwidth = float(platforms.memory_bandwidth_bytes_per_s[row]) / chip.memory_bytes_per_s
-        peaks = usable_peak_flops_per_s(platforms)[row]
-        found = [_kernel(chip, index, experts=experts) for index in range(len(PRECISIONS))]
-        flops = [kernel.flops_per_s / kernel.peak_flops_per_s * peak for kernel, peak in zip(found, peaks, strict=True)]
-        return [flops, [kernel.bytes_per_s * bandwidth for kernel in found], [kernel.launch_s for kernel in found]]
-
-    def _attention(self, platforms: Platforms, row: int) -> tuple[float, float, float]:
-        """FLOP/s of prefill, bytes/s and shortest time of decode attention."""
-        chip = self._relative(platforms, row)
-        decode = chip.decode.get("kv_fp8") or chip.decode["kv_bfloat16"]
-        share = chip.prefill["bfloat16_kv_bfloat16"].flops_per_s / chip.peak_flops_per_s["bf16"]
-        bandwidth = decode.bytes_per_s / chip.memory_bytes_per_s * float(platforms.memory_bandwidth_bytes_per_s[row])
-        return share * float(usable_peak_flops_per_s(platforms)[row, BF16]), bandwidth, decode.launch_s
-
-
-def _kernel(chip: Kernels, precision: int, *, experts: bool) -> ProductKernel:
-    """The first kernel of the format that was measured on the chip, or else the 16-bit one."""
-    table = chip.experts if experts else chip.products
-    names = [f"{name}_balanced" for name in _EXPERTS[precision]] if experts else list(_PRODUCTS[precision])
-    fallback = "bfloat16_balanced" if experts else "bfloat16"
-    return table[next((name for name in names if name in table), fallback)]
 
 
 def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:
@@ -223,4 +240,5 @@ def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:
 @cache
 def load_serving_efficiency() -> ServingEfficiencyTable:
     """The packaged kernels and fit."""
-    return ServingEfficiencyTable(kernels(), serving_fit(), f"{kernels_digest()} {serving_fit_digest()}")
+    measured = engine_kernels()
+    return ServingEfficiencyTable(measured, serving_fit(), f"{measured.digest} {kernels_digest()} {serving_fit_digest()}")

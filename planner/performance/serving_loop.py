@@ -12,7 +12,7 @@ import numpy as np
 
 from planner.performance.serving_efficiency import EngineOverheads, ServingEfficiency
 from planner.performance.serving_step import Prefill, Replica, ServingSteps
-from planner.search.columns import FloatColumn
+from planner.search.columns import BoolColumn, FloatColumn
 
 _BUSIEST = 0.9  # share of time with prompts beyond which the waiting formula of an open queue means nothing
 _ROUNDS = 4  # of the fixed point; the batch moves by less than 1 % in the last
@@ -149,7 +149,7 @@ def largest_batch(replica: Replica, load: Load, ttft_limit_s: FloatColumn, tpot_
     """Largest running batch whose mean TTFT and TPOT keep the limits, by bisection; 0 where not even one request does."""
     prefill, engine = replica.prefill(load.input_tokens, load.cached_tokens), replica.efficiency.engine
 
-    def keeps(batch: FloatColumn) -> FloatColumn:
+    def keeps(batch: FloatColumn) -> BoolColumn:
         decode_s = replica.decode(batch, load.context_tokens).total_s
         tpot_s = _tpot_s(decode_s, prefill, batch, load, engine)
         ttft_s = _ttft_s(decode_s, tpot_s, prefill, batch, batch, load, engine)

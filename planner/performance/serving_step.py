@@ -164,8 +164,8 @@ def _device(demand: ServingDemand, platforms: Platforms, columns: ServingColumns
         half_flops_per_s=efficiency.linear_flops_per_s[row, BF16],
         half_bytes_per_s=efficiency.linear_bytes_per_s[row, BF16],
         attention_flops_per_s=efficiency.attention_flops_per_s[row],
-        attention_bytes_per_s=efficiency.attention_bytes_per_s[row],
-        attention_s=efficiency.attention_s[row],
+        attention_bytes_per_s=efficiency.attention_bytes_per_s[row, columns.kv_precision],
+        attention_s=efficiency.attention_s[row, columns.kv_precision],
         weight_bytes=weight_bytes[precision],
         mixer_weight_bytes=weight_bytes[mixer],
         kv_bytes=np.array(KV_BYTES)[columns.kv_precision],
@@ -273,7 +273,8 @@ def _expert_demand(
     devices = (columns.tp * columns.attention_dp).astype(np.float64)
     ep = np.minimum(columns.ep, devices)
     hit = group.experts * -np.expm1(every**efficiency.routing * math.log1p(-group.top_k / group.experts))
-    ranks = efficiency.imbalance * np.sqrt(2.0 * np.log(ep))  # expected maximum of `ep` equal Gaussians, in deviations
+    # Expected maximum of `ep` equal Gaussians in deviations, within 0.05 from two ranks to a hundred.
+    ranks = efficiency.imbalance * np.maximum(np.sqrt(2.0 * np.log(ep)) - 0.6, 0.0)
     hit_rank, assigned = hit / ep, every * group.top_k / ep
     fullest_hit = np.minimum(hit_rank + ranks * np.sqrt(hit_rank * (1.0 - hit / group.experts)), group.experts / ep)
     fullest_assigned = assigned + ranks * np.sqrt(assigned)

@@ -1,0 +1,142 @@
+"""Parameters of serving times: what is believed beforehand and what was fitted to measured runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict
+
+from facts.cache import digest_of
+from facts.yaml_files import parse_yaml
+
+_FITTED = "fitted/serving.yaml"
+_PRIORS = "fitted/serving_priors.yaml"
+
+
+class Frozen(BaseModel):
+    """Closed and immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Physics(Frozen):
+    """Factors on measured kernels, whatever the engine and the chip (comments in serving_priors.yaml)."""
+
+    linear_bandwidth: float
+    linear_compute: float
+    linear_launch: float
+    expert_bandwidth: float
+    expert_compute: float
+    expert_launch: float
+    attention_bandwidth: float
+    attention_compute: float
+    attention_launch: float
+    all_reduce: float
+    exchange: float
+    routing: float
+    imbalance: float
+    mla_layer_us: float
+    state_layer_us: float
+
+
+class Engine(Frozen):
+    """Serving software (see `planner.performance.serving_efficiency.EngineOverheads`)."""
+
+    compute: float
+    layer_us: float
+    feed_forward_us: float
+    expert_layer_us: float
+    step_us: float
+    sequence_us: float
+    prefill_layer_us: float
+    request_ms: float
+    handover_ms: float
+    steps_waited: float
+    interference: float
+    queue: float
+    kept_waves: float
+    batched_tokens: float
+    reserved_output: float
+
+
+class Chip(Frozen):
+    """Factors on the rates and launch times of one accelerator."""
+
+    memory: float = 1.0
+    compute: float = 1.0
+    launch: float = 1.0
+
+
+class Format(Frozen):
+    """Factors on the rates of one number format."""
+
+    memory: float = 1.0
+    compute: float = 1.0
+    expert_memory: float = 1.0
+    expert_compute: float = 1.0
+
+
+class Client(Frozen):
+    """Load generator of a benchmark."""
+
+    client_ms: float = 0.0
+
+
+class Errors(Frozen):
+    """Relative errors on families the parameters were not fitted to; `low` and `high`: 5 and 95 % of bootstrapped families."""
+
+    rows: int
+    families: int
+    median: float
+    median_low: float
+    median_high: float
+    p90: float
+
+
+class ServingFit(Frozen):
+    """The whole of `serving.yaml`."""
+
+    physics: Physics
+    engines: Mapping[str, Engine]
+    accelerators: Mapping[str, Chip]
+    formats: Mapping[str, Format]
+    loads: Mapping[str, Client]
+    errors: Mapping[str, Errors] = {}
+
+    def engine(self, name: str) -> Engine:
+        """The engine, or what is believed of any."""
+        return self.engines.get(name) or self.engines["generic"]
+
+
+class ServingPriors(Frozen):
+    """The whole of `serving_priors.yaml`: (central value, spread of its logarithm)."""
+
+    physics: Mapping[str, tuple[float, float]]
+    engine: Mapping[str, tuple[float, float]]
+    engines: Mapping[str, Mapping[str, tuple[float, float]]]
+    accelerator: Mapping[str, tuple[float, float]]
+    unmeasured_accelerator: Mapping[str, tuple[float, float]]
+    format: Mapping[str, tuple[float, float]]
+    load: Mapping[str, tuple[float, float]]
+
+
+def serving_fit_digest() -> str:
+    """Digest of the fitted file."""
+    return digest_of([(_FITTED, _content(_FITTED))])
+
+
+@cache
+def serving_fit() -> ServingFit:
+    """The packaged parameters, read once."""
+    return ServingFit.model_validate(parse_yaml(_content(_FITTED), _FITTED))
+
+
+def serving_priors() -> ServingPriors:
+    """The packaged beliefs."""
+    return ServingPriors.model_validate(parse_yaml(_content(_PRIORS), _PRIORS))
+
+
+def _content(name: str) -> bytes:
+    return resources.files("measurements").joinpath(name).read_bytes()

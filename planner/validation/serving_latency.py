@@ -1,0 +1,98 @@
+"""Rows of `serving_latency.csv` (fixed concurrency, aggregated or disaggregated) as serving runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from planner.library import Library
+from planner.search.columns import KV_PRECISIONS, PRECISIONS
+from planner.validation.names import accelerator_id, model_id, precision_index
+from planner.validation.rows import number_cell, text_cell
+from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError
+
+_BF16 = PRECISIONS.index("bf16")
+_NO_MODEL, _NO_ACCELERATOR, _NO_LOAD = "unknown_model", "unknown_accelerator", "no_load"
+_DRAWN_LENGTH = 0.9  # InferenceX draws lengths uniformly from 0.8 to 1.0 of the stated ones
+_REQUESTS_PER_CLIENT = 10  # of one InferenceX run
+# InferenceX starts SGLang before 0.5.10 on Blackwell with an interval between two looks at the queue: 10 steps, 30 from 16
+# requests in flight (its benchmark scripts, --scheduler-recv-interval).
+_POLLING_CHIPS = ("b200", "b300")
+_POLLING_RELEASE = re.compile(r"0\.5\.[0-9](\.|$)")
+
+
+def serving_latency_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
+    """The run of a row. Raises `UnpredictableError` with the first thing that is missing."""
+    name, chip = text_cell(row, "model"), accelerator_id(text_cell(row, "system").replace("_", " "), library.hardware.accelerators)
+    model = model_id(name.rsplit("/", 1)[-1], library.models) or model_id(name, library.models)
+    if model is None:
+        raise UnpredictableError(_NO_MODEL)
+    if chip is None:
+        raise UnpredictableError(_NO_ACCELERATOR)
+    precision = precision_index(text_cell(row, "precision"))
+    precision = _BF16 if precision is None else precision
+    split = text_cell(row, "mode") == "disagg"
+    decode, prefill = _layout(row, "decode_" if split else ""), _layout(row, "prefill_") if split else None
+    clients = number_cell(row, "concurrency")
+    if clients is None:
+        batch = number_cell(row, "decode_batch_size" if split else "batch_size")
+        clients = None if batch is None else batch * decode.replicas * (1 if split else decode.attention_dp)
+    lengths = number_cell(row, "isl"), number_cell(row, "osl")
+    if clients is None or lengths[0] is None or lengths[1] is None:
+        raise UnpredictableError(_NO_LOAD)
+    drawn = text_cell(row, "origin").lower().startswith("inferencex")
+    share = _DRAWN_LENGTH if drawn else 1.0
+    engine = text_cell(row, "framework").lower()
+    cells: tuple[tuple[Quantity, str], ...] = (("ttft_s", "ttft_ms"), ("tpot_s", "tpot_ms"))
+    values = {quantity: number_cell(row, cell) for quantity, cell in cells}
+    measured = {quantity: value * 1e-3 for quantity, value in values.items() if value}
+    return ServingRun(
+        row=position,
+        row_id=text_cell(row, "row_id"),
+        source="inferencex" if drawn else "aiconfigurator",
+        model=model,
+        architecture=library.models[model].architecture,
+        accelerator=chip,
+        precision=precision,
+        kv_precision=KV_PRECISIONS.index("bf16" if precision == _BF16 else "fp8"),
+        engine=engine,
+        regime="closed",
+        decode=decode,
+        prefill=prefill,
+        input_tokens=share * lengths[0],
+        output_tokens=share * lengths[1],
+        clients=clients,
+        harness="" if drawn else "aiconfigurator",
+        burst=1.0 / _REQUESTS_PER_CLIENT,
+        same_length=not drawn,
+        poll_steps=_poll_steps(row, engine, chip, clients) if drawn else 0.0,
+        measured=measured,
+        slices=(("framework", engine), ("mode", "disaggregated" if split else "aggregated"), ("concurrency", f"{clients:g}")),
+    )
+
+
+def _layout(row: Mapping[str, str], prefix: str) -> Layout:
+    """Degrees of a pool; devices = tp pp attention_dp, expert degrees lie inside."""
+
+    def degree(name: str) -> int:
+        return max(1, round(number_cell(row, prefix + name) or 1))
+
+    return Layout(degree("tp_size"), degree("pp_size"), degree("moe_ep_size"), degree("attention_dp_size"), degree("num_workers"))
+
+
+def _poll_steps(row: Mapping[str, str], engine: str, chip: str, clients: float) -> float:
+    polls = (
+        engine == "sglang" and any(name in chip for name in _POLLING_CHIPS) and _POLLING_RELEASE.match(text_cell(row, "framework_version"))
+    )
+    return (30.0 if clients >= 16 else 10.0) if polls and text_cell(row, "mode") != "disagg" else 0.0
+
+
+def serving_latency_runs(rows: Iterable[Mapping[str, str]], library: Library) -> list[ServingRun]:
+    """All rows that can be predicted."""
+    runs = []
+    for position, row in enumerate(rows):
+        try:
+            runs.append(serving_latency_run(position, row, library))
+        except UnpredictableError:
+            continue
+    return runs

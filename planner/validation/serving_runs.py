@@ -1,0 +1,238 @@
+"""Measured serving runs as the model sees them, and what it predicts for many of them at once.
+
+A `ServingRun` is one row of a results table, understood; a `Bench` holds runs prepared as columns, one group for each
+model, engine and regime, so that calibration can evaluate them again and again with other parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from hardware_db import Hardware
+from measurements.engine_kernels import engine_kernels
+from model_db.architecture import Architecture
+from planner.cluster.platform import Platforms, platforms
+from planner.memory.serving import serving_memory, serving_recipe
+from planner.performance.disaggregation import Pools, disaggregated_loop
+from planner.performance.serving_demand import ServingDemand, serving_demand
+from planner.performance.serving_efficiency import MeasuredRates, ServingEfficiency, ServingEfficiencyTable
+from planner.performance.serving_loop import Load, ServingRates, closed_loop, largest_batch, open_loop, saturated, static_batch
+from planner.performance.serving_step import Replica
+from planner.request import Serving
+from planner.search.columns import PRECISIONS, FloatColumn, ServingColumns
+
+Regime = Literal["closed", "offline", "static", "steady", "open", "limits"]
+Quantity = Literal["ttft_s", "tpot_s", "itl_s", "output_tokens_per_s"]
+QUANTITIES: tuple[Quantity, ...] = ("ttft_s", "tpot_s", "itl_s", "output_tokens_per_s")
+_CACHE_SHARE = 0.9  # of the memory left beside weights and workspace that engines hand to the cache by default
+_FULL_OCCUPANCY = 0.95  # of the places of a saturated replica, since answers end at different times
+
+
+class UnpredictableError(Exception):
+    """The row lacks something; the code says what."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one replica is spread, and how many there are."""
+
+    tp: int
+    pp: int
+    ep: int
+    attention_dp: int
+    replicas: int = 1
+
+    @property
+    def devices(self) -> int:
+        """Accelerators of one replica."""
+        return self.tp * self.pp * self.attention_dp
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRun:
+    """One row. `prefill` is the layout of the prefill pool where prompts have replicas of their own."""
+
+    row: int
+    row_id: str
+    source: str
+    model: str
+    architecture: Architecture
+    accelerator: str
+    precision: int  # index into PRECISIONS
+    kv_precision: int  # index into KV_PRECISIONS
+    engine: str
+    regime: Regime
+    decode: Layout
+    input_tokens: float
+    output_tokens: float
+    clients: float  # closed: requests in flight in the deployment; static and steady: the batch; open: requests/s
+    most_batch: float = np.inf  # the engine's own cap on a replica's batch
+    prefill: Layout | None = None
+    harness: str = ""
+    burst: float = 0.0
+    same_length: bool = False
+    poll_steps: float = 0.0
+    ttft_limit_s: float = np.inf
+    tpot_limit_s: float = np.inf
+    measured: Mapping[Quantity, float] = field(default_factory=dict)
+    slices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def family(self) -> tuple[str, str, str]:
+        """(model, accelerator, precision): what leave-one-family-out leaves out."""
+        return self.model, self.accelerator, PRECISIONS[self.precision]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Runs of one model, engine and regime as columns."""
+
+    rows: tuple[int, ...]  # positions in the bench
+    engine: str
+    regime: Regime
+    demand: ServingDemand
+    columns: ServingColumns
+    prefill: ServingColumns | None
+    replicas: FloatColumn
+    prefill_replicas: FloatColumn
+    load: Load
+    harness: tuple[str, ...]
+    clients: FloatColumn
+    most: FloatColumn
+    limits: tuple[FloatColumn, FloatColumn]
+
+
+class Bench:
+    """Runs prepared for evaluation."""
+
+    def __init__(self, runs: Sequence[ServingRun], hardware: Hardware) -> None:
+        self.runs = tuple(runs)
+        self.chips = tuple(sorted({run.accelerator for run in runs}))
+        measured = engine_kernels()
+        self.platforms = {engine: platforms(hardware, self.chips, engine=engine) for engine in {run.engine for run in runs}}
+        self._measured = {engine: MeasuredRates.of(measured, stands, engine) for engine, stands in self.platforms.items()}
+        grouped: dict[tuple[object, ...], list[int]] = {}
+        for position, run in enumerate(self.runs):
+            grouped.setdefault((run.architecture, run.engine, run.regime, run.prefill is None), []).append(position)
+        self.groups = tuple(self._group(positions) for positions in grouped.values())
+
+    def _group(self, positions: list[int]) -> _Group:
+        runs = [self.runs[position] for position in positions]
+        first = runs[0]
+
+        def numbers(name: str) -> FloatColumn:
+            return np.array([getattr(run, name) for run in runs], np.float64)
+
+        columns = self._columns(runs, [run.decode for run in runs])
+        prefill = [run.prefill for run in runs if run.prefill]
+        most = np.minimum(_most_batch(runs, columns, self.platforms[first.engine]), numbers("most_batch"))
+        load = Load(
+            input_tokens=numbers("input_tokens"),
+            output_tokens=numbers("output_tokens"),
+            burst=numbers("burst"),
+            same_length=numbers("same_length"),
+            poll_steps=numbers("poll_steps"),
+        )
+        return _Group(
+            rows=tuple(positions),
+            engine=first.engine,
+            regime=first.regime,
+            demand=serving_demand(first.architecture),
+            columns=columns,
+            prefill=self._columns(runs, prefill) if prefill else None,
+            replicas=np.array([run.decode.replicas for run in runs], np.float64),
+            prefill_replicas=np.array([layout.replicas for layout in prefill], np.float64),
+            load=load,
+            harness=tuple(run.harness for run in runs),
+            clients=numbers("clients"),
+            most=most,
+            limits=(numbers("ttft_limit_s"), numbers("tpot_limit_s")),
+        )
+
+    def _columns(self, runs: Sequence[ServingRun], layouts: Sequence[Layout]) -> ServingColumns:
+        def integers(values: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+            return np.array(values, np.int32)
+
+        return ServingColumns(
+            platform=integers([self.chips.index(run.accelerator) for run in runs]),
+            tp=integers([layout.tp for layout in layouts]),
+            pp=integers([layout.pp for layout in layouts]),
+            ep=integers([min(layout.ep, layout.tp * layout.attention_dp) for layout in layouts]),
+            attention_dp=integers([layout.attention_dp for layout in layouts]),
+            precision=integers([run.precision for run in runs]),
+            kv_precision=integers([run.kv_precision for run in runs]),
+            batch=integers([1 for _ in runs]),
+        )
+
+    def saturation(self) -> FloatColumn:
+        """Clients over what the cache holds, per run: above 1 requests queue for a place."""
+        ratio = np.zeros(len(self.runs))
+        for group in self.groups:
+            ratio[list(group.rows)] = group.clients / group.replicas / np.maximum(group.most, 1e-9)
+        return ratio
+
+    def predict(self, table: ServingEfficiencyTable) -> dict[Quantity, FloatColumn]:
+        """Predicted quantities of every run; NaN where the regime has none."""
+        efficiency = {engine: table.joined(rates, self.chips, engine) for engine, rates in self._measured.items()}
+        clients = {name: load.client_ms * 1e-3 for name, load in table.fit.loads.items()}
+        found: dict[Quantity, FloatColumn] = {name: np.full(len(self.runs), np.nan) for name in QUANTITIES}
+        for group in self.groups:
+            rows = list(group.rows)
+            client_s = np.array([clients.get(name, 0.0) for name in group.harness])
+            rates, itl_s = self._rates(group, client_s, efficiency[group.engine])
+            deployment = 1.0 if group.prefill is not None else group.replicas
+            found["ttft_s"][rows], found["tpot_s"][rows], found["itl_s"][rows] = rates.ttft_s, rates.tpot_s, itl_s
+            found["output_tokens_per_s"][rows] = rates.tokens_per_s * deployment
+        return found
+
+    def _rates(self, group: _Group, client_s: FloatColumn, efficiency: ServingEfficiency) -> tuple[ServingRates, FloatColumn]:
+        stands = self.platforms[group.engine]
+        replica = Replica.on(group.demand, stands, group.columns, efficiency)
+        base = group.load
+        load = Load(base.input_tokens, base.output_tokens, 0.0, base.burst, base.same_length, base.poll_steps, client_s)
+        clients = group.clients / group.replicas
+        most = np.maximum(group.most, 1.0)
+        if group.prefill is not None:
+            source = Replica.on(group.demand, stands, group.prefill, efficiency)
+            link = stands.scale_out_bytes_per_s[group.prefill.platform] * group.prefill.devices
+            rates = disaggregated_loop(Pools(source, replica, group.prefill_replicas, group.replicas, link), load, group.clients, most)
+        elif group.regime == "closed":
+            rates = closed_loop(replica, load, clients, most)
+        elif group.regime == "offline":
+            rates = saturated(replica, load, np.maximum(_FULL_OCCUPANCY * np.minimum(most, clients), 1.0))
+        elif group.regime == "static":
+            rates = static_batch(replica, load, clients)
+        elif group.regime == "steady":
+            rates = saturated(replica, load, clients)
+        elif group.regime == "open":
+            rates = open_loop(replica, load, clients, most)
+        else:
+            batch = np.maximum(largest_batch(replica, load, *group.limits, _FULL_OCCUPANCY * most), 1.0)
+            rates = saturated(replica, load, batch)
+        return rates, replica.decode(rates.batch / (group.replicas if group.prefill is not None else 1.0), load.context_tokens).total_s
+
+
+def _most_batch(runs: Sequence[ServingRun], columns: ServingColumns, stands: Platforms) -> FloatColumn:
+    """Requests that fit into the cache of a replica, with the share of the answer that the engine sets aside."""
+    reserved = _RESERVED.get(runs[0].engine, 0.6)
+    recipe = serving_recipe(runs[0].engine).model_copy(update={"utilisation": 1.0})
+    most = np.zeros(len(runs))
+    lengths = sorted({(run.input_tokens, run.output_tokens) for run in runs})
+    for input_tokens, output_tokens in lengths:
+        rows = np.array([index for index, run in enumerate(runs) if (run.input_tokens, run.output_tokens) == (input_tokens, output_tokens)])
+        workload = Serving(input_tokens=max(1, round(input_tokens)), output_tokens=max(1, round(2.0 * reserved * output_tokens)))
+        chosen = columns.take(rows)
+        memory = serving_memory(runs[0].architecture, workload, chosen, stands.memory_bytes[chosen.platform], recipe)
+        most[rows] = _CACHE_SHARE * memory.max_batch
+    return most
+
+
+_RESERVED = {"trtllm": 1.0, "sglang": 0.7, "vllm": 0.6}
