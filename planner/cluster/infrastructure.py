@@ -68,6 +68,7 @@ class Infrastructure:
     unit_w: FloatColumn
     unit_unpriced: BoolColumn
     switch_units: FloatColumn  # (platforms, networks)
+    known: BoolColumn  # (platforms, networks): a switch of the catalog is fast enough
     managers: BoolColumn  # (platforms, networks)
     management_usd: FloatColumn  # one port of the service network
     management_w: float
@@ -84,6 +85,7 @@ class Infrastructure:
         several = servers > 1
         tree = self._trees(rows, servers)
         counts = _unit_counts(tree, len(_COUNTED)) * several[:, None, None]
+        counts[:, :, :_CARDS] *= self.known[rows][:, :, None]
         counts[:, :, _MANAGER] *= self.managers[rows]
         counts[:, :, _CARDS] = (servers * several)[:, None]
         switches = counts[:, :, 0]
@@ -93,7 +95,8 @@ class Infrastructure:
         devices = servers * self.devices_per_server[rows]
         network_usd = np.einsum("rnu,rnul->rl", counts, self.unit_usd[rows]) + managed[:, None] * self.management_usd
         rack_usd = racks[:, None] * self.rack_usd[rows] + servers[:, None] * self.liquid_usd[rows]
-        unpriced = ((counts > 0) & self.unit_unpriced[rows]).any(axis=(1, 2)) | (several & ~tree.fits.reshape(servers.size, -1).all(axis=1))
+        unpriced = ((counts > 0) & self.unit_unpriced[rows]).any(axis=(1, 2))
+        unpriced |= several & ~(self.known[rows] & tree.fits.reshape(counts.shape[:2])).all(axis=1)
         return PerDevice(
             server_usd=self.server_usd[rows] / self.devices_per_server[rows, None],
             network_usd=network_usd / devices[:, None],
@@ -143,6 +146,7 @@ def infrastructure(hardware: Hardware, platforms: Platforms) -> Infrastructure:
         unit_w=np.array([[[w for _, w in _units(plan)] for plan in row] for row in plans]),
         unit_unpriced=np.array([[[price is None for price, _ in _units(plan)] for plan in row] for row in plans]),
         switch_units=np.array([[(plan.switch.rack_units if plan.switch else None) or 0.0 for plan in row] for row in plans]),
+        known=np.array([[plan.switch is not None for plan in row] for row in plans]),
         managers=np.array([[plan.manager is not None for plan in row] for row in plans]),
         management_usd=_usd(management.price) / management.ports,
         management_w=(switch_w(management) or 0.0) / management.ports,

@@ -99,6 +99,8 @@ def _plan(
 
 
 def wiring_of(template: FabricTemplate, switch: Switch, rate: float, rails: int) -> Wiring:
+    """One row: `switch` wired by `template` for nodes of `rails` ports of `rate` on each plane."""
+
     def whole(value: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array([value], dtype=np.int64)
 
