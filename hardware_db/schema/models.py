@@ -100,11 +100,17 @@ class Models:
             return _model(field.name, _Price, {end: (_optional(_leaf(field)), None) for end in ("low", "typical", "high")})
         if field.type == "rows":
             columns = {name: self._schema.fields[name] for name in self._schema.columns(kind, field)}
-            row = _model(field.name, _Model, {name: (_optional(self._annotation(kind, column)), None) for name, column in columns.items()})
+            row = _model(
+                field.name, _Model, {name: self._column(kind, column, needed=name in field.needs) for name, column in columns.items()}
+            )
             return _many(row)
         leaf = _leaf(field)
         named = _named(_words(field.names) if field.names else _NAMED, leaf)
         return {"one": leaf, "list": _many(leaf), "map": named, "table": _named(_NAMED, named)}[field.shape]
+
+    def _column(self, kind: Kind, column: Field, *, needed: bool) -> tuple[_Annotation, object]:
+        annotation = self._annotation(kind, column)
+        return (annotation, ...) if needed else (_optional(annotation), None)
 
     def _fault(self, kind: Kind, detail: ErrorDetails, where: str) -> Fault:
         path = [str(part) for part in detail["loc"]]

@@ -33,6 +33,7 @@ class _RawField(TypedDict):
     names: NotRequired[list[str]]
     to: NotRequired[list[str]]
     of: NotRequired[list[str]]
+    needs: NotRequired[list[str]]
     sources: NotRequired[str]
 
 
@@ -69,6 +70,7 @@ class Field:
     names     accepted names of a map, if they are limited
     to        kinds that a `reference` may point to
     of        columns of `rows`; empty where the kind lists them
+    needs     columns that each row must give
     sources   group of an entry's sources that covers the field
     """
 
@@ -84,6 +86,7 @@ class Field:
     names: tuple[str, ...]
     to: tuple[str, ...]
     of: tuple[str, ...]
+    needs: frozenset[str]
     sources: str
 
     @property
@@ -161,6 +164,7 @@ def _field(name: str, raw: _RawField, units: Mapping[str, Unit]) -> Field:
         names=tuple(raw.get("names", ())),
         to=tuple(raw.get("to", ())),
         of=tuple(raw.get("of", ())),
+        needs=frozenset(raw.get("needs", ())),
         sources=raw.get("sources", ""),
     )
 

@@ -29,6 +29,10 @@ def test_rows_have_columns(schema):
         assert [name for name in kind.fields if schema.fields[name].type == "rows" and not schema.columns(kind, schema.fields[name])] == []
 
 
+def test_needed_columns_are_columns(schema):
+    assert [field.name for field in schema.fields.values() if field.needs and not field.needs <= set(field.of)] == []
+
+
 def test_a_unit_stands_in_the_name_of_its_field(schema):
     silent = [
         field.name
