@@ -17,13 +17,16 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 class ServingRecipe(BaseModel):
     """Options that hold for all replicas of a search; `_small` fields stand for devices below 70 GiB.
 
-    utilisation            share of the device's memory that the engine fills; the rest is left to graphs and the driver
+    visible_share          share of the nominal capacity that the driver shows
+    utilisation            share of what is visible that the engine fills; the rest is left to graphs and the driver
+    cache_share            share of what weights and workspace leave of that which the cache gets
     batched_tokens         tokens of one forward pass, at most
     sequences              sequences decoded together that the sampler has room for
     logit_bytes            bytes the sampler works on per sequence and vocabulary entry
     runtime_bytes          what is taken outside of tensors; `collective_bytes` more where several devices talk
     block_tokens           tokens of a block of the cache; a sequence wastes half a block on average
     windowed_cache         windowed layers keep their window alone, not the whole context
+    prediction_layers      multi-token prediction is loaded, to speculate with
     whole_prompts          a prompt is one forward pass, however long
     narrow_*_multiple      widths and inner widths of experts are padded to these in formats under 8 bits
     fp8_row_padding_bytes  each row of an FP8 matrix is padded by this
@@ -31,7 +34,9 @@ class ServingRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    visible_share: Annotated[float, Field(gt=0, le=1)]
     utilisation: Annotated[float, Field(gt=0, le=1)]
+    cache_share: Annotated[float, Field(gt=0, le=1)]
     batched_tokens: Count
     batched_tokens_small: Count
     sequences: Count
@@ -41,6 +46,7 @@ class ServingRecipe(BaseModel):
     collective_bytes: Bytes
     block_tokens: Count
     windowed_cache: bool
+    prediction_layers: bool
     whole_prompts: bool
     narrow_width_multiple: Count
     narrow_inner_multiple: Count

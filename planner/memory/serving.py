@@ -20,11 +20,10 @@ from planner.memory.pipeline import Unit, fullest_stages, unit_chain
 from planner.memory.stages import most_experts
 from planner.memory.states import expert_share
 from planner.request import Serving
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, ServingColumns
+from planner.search.columns import FloatColumn, IntColumn, ServingColumns
 
 _SMALL_DEVICE_BYTES = 70 * 2**30  # where engines change their defaults (planner.memory.engines)
 _MOST_SEQUENCES = np.iinfo(np.int32).max
-_FP8 = PRECISIONS.index("fp8")
 _SIXTEEN_BIT_BYTES = 2.0
 
 
@@ -55,7 +54,7 @@ def serving_memory(
 ) -> ServingMemory:
     """Memory of every replica on its fullest device, and how many sequences it decodes together (equation 4.1).
 
-    memory_bytes  capacity of each candidate's device, as the driver shows it
+    memory_bytes  nominal capacity of each candidate's device
     recipe        habits of the engine; None: those of `serving.engine`
     stored        format the weights are published in: candidates of its precision keep it; others use the usual format
     """
@@ -67,15 +66,14 @@ def serving_memory(
     rows, replica = distinct(c.tp, c.pp, c.ep, c.attention_dp, c.precision, c.kv_precision)
     kinds = c.take(rows)
     held = _stage_totals(architecture, ServedContext.of(serving, recipe), recipe, kinds.tp, kinds.pp)
-    weights = _weights_bytes(held, most_experts(architecture), kinds, stored)
-    weights += np.where(kinds.precision == _FP8, recipe.fp8_row_padding_bytes, 0.0)[:, None] * held.matrix_outputs
+    weights = _weights_bytes(held, most_experts(architecture), kinds, recipe, stored)
     kept = held.cache_elements * cache_bytes()[kinds.kv_precision][:, None] + held.cache_bytes
 
     small = memory_bytes < _SMALL_DEVICE_BYTES
     workspace = _workspace_bytes(architecture, kinds.tp, serving, recipe)[small.astype(np.intp), replica]
     overhead = recipe.runtime_bytes + np.where(kinds.devices > 1, recipe.collective_bytes, 0.0)[replica]
-    free = recipe.utilisation * memory_bytes - workspace - overhead
-    per_sequence = np.maximum(kept + held.state_bytes, 1.0)
+    free = recipe.utilisation * recipe.visible_share * memory_bytes - workspace - overhead
+    per_sequence = np.maximum(kept + held.state_bytes, 1.0) / recipe.cache_share
     sequences = np.stack([(free - weights[replica, s]) / per_sequence[replica, s] for s in range(weights.shape[1])])
     fullest = sequences.argmin(axis=0)
     batch = np.floor(np.maximum(sequences.min(axis=0), 0.0)) * c.attention_dp
@@ -141,8 +139,8 @@ def _stage_totals(architecture: Architecture, context: ServedContext, recipe: Se
 
 @lru_cache(maxsize=4096)
 def _unit_held(unit: Unit, context: ServedContext, recipe: ServingRecipe, tp: int) -> tuple[float, ...]:
-    """The fields of `Held` for one unit. Multi-token prediction is not loaded; towers cache nothing."""
-    if unit.role == "predictor":
+    """The fields of `Held` for one unit. Towers cache nothing; multi-token prediction is held by engines that speculate."""
+    if unit.role == "predictor" and not recipe.prediction_layers:
         return (0.0,) * len(Held._fields)
     matrices = [matrix for layer in unit.layers for matrix in layer_matrices(layer)]
     experts = [matrix for matrix in matrices if matrix.placement == "expert"]
@@ -188,7 +186,7 @@ def layer_cache_elements(layer: Layer, context: ServedContext, tp: int) -> float
     return tokens * layer_kv_elements(layer) / ranks
 
 
-def _weights_bytes(held: Held, experts: int, kinds: ServingColumns, stored: WeightFormat | None) -> FloatColumn:
+def _weights_bytes(held: Held, experts: int, kinds: ServingColumns, recipe: ServingRecipe, stored: WeightFormat | None) -> FloatColumn:
     """Weights of each stage, shape (rows, stages): parts that a format leaves out stay at 16 bits (equations 4.1 and 8.1)."""
     formats = list(usual_formats())
     if stored is not None:
@@ -199,7 +197,8 @@ def _weights_bytes(held: Held, experts: int, kinds: ServingColumns, stored: Weig
     of_expert, of_matrix, of_whole = (bytes_[kinds.precision][:, None] for bytes_ in (each, matrix, whole))
     spread = expert_share(experts, kinds.tp * kinds.attention_dp, kinds.ep)[:, None]
     placed = np.where(of_expert < 1.0, held.padded_experts, held.experts) * spread
-    return np.asarray(of_matrix * held.matrices + of_whole * held.whole + of_expert * placed)
+    rows = np.array([recipe.fp8_row_padding_bytes if stored_.id == "fp8" else 0.0 for stored_ in formats])[kinds.precision][:, None]
+    return np.asarray(of_matrix * held.matrices + rows * held.matrix_outputs + of_whole * held.whole + of_expert * placed)
 
 
 def _workspace_bytes(architecture: Architecture, tp: IntColumn, serving: Serving, recipe: ServingRecipe) -> FloatColumn:

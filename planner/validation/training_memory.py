@@ -21,6 +21,7 @@ from planner.validation.rows import count_cell, is_scorable, number_cell, text_c
 from planner.validation.training_runs import UNKNOWN_MODEL, NotPredictableError, run_architecture
 
 _GIB = 2.0**30
+NO_SEQUENCE, NO_DEVICES, NO_PARALLELISM, NO_TARGET = "no_sequence_length", "no_device_count", "no_parallelism", "no_target"
 _UNIT_BYTES = {"gib": _GIB, "gb": 1e9}
 
 
@@ -42,7 +43,7 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
     """One prediction a row: the memory it measured, in GiB, or in per cent of the same run without recomputation."""
     for position, row in enumerate(rows):
         quantity, measured = _measured(row)
-        predicted, reason = None, "" if measured is not None else "no_target"
+        predicted, reason = None, "" if measured is not None else NO_TARGET
         if measured is not None:
             try:
                 predicted = _predicted(row, memory_run(row, library))
@@ -65,7 +66,7 @@ def memory_run(row: Mapping[str, str], library: Library) -> MemoryRun:
     architecture = _architecture(row, library)
     sequence = count_cell(row, "seq_len")
     if sequence is None:
-        raise NotPredictableError("no_sequence_length")
+        raise NotPredictableError(NO_SEQUENCE)
     source = text_cell(row, "source_url").lower()
     recipe = _recipe(row, source)
     training = Training(
@@ -150,9 +151,9 @@ def _recipe(row: Mapping[str, str], source: str) -> TrainingRecipe:
 def _columns(row: Mapping[str, str], recipe: TrainingRecipe) -> TrainingColumns:
     devices, tp, pp, cp, ep = (count_cell(row, name) for name in ("n_acc", "tp", "pp", "cp", "ep"))
     if devices is None:
-        raise NotPredictableError("no_device_count")
+        raise NotPredictableError(NO_DEVICES)
     if tp is None and not text_cell(row, "dp_or_fsdp"):
-        raise NotPredictableError("no_parallelism")
+        raise NotPredictableError(NO_PARALLELISM)
     tp, pp, cp = tp or 1, pp or 1, cp or 1
     dp = max(1, devices // (tp * pp * cp))
     notes = text_cell(row, "notes").lower()
