@@ -17,7 +17,7 @@ from planner.cluster.host import DriveChoice, MemoryChoice, drive_choice, memory
 from planner.cluster.network import LinkFinder, NetworkName, NetworkPlan, link_finder, network_plans, switch_w
 from planner.cluster.ports import devices_per_server
 from planner.cluster.racks import Load, Racks, Room, liquid_share, rack_shares, racks, room_faults
-from planner.cluster.servers import server_load, server_parts
+from planner.cluster.servers import is_rented, server_load, server_parts
 from planner.cluster.templates import FabricTemplate, templates
 
 UNKNOWN_SWITCH, UNKNOWN_CABLE = "switch", "cable"
@@ -106,14 +106,16 @@ class ClusterDesign:
 def design_cluster(
     hardware: Hardware, accelerator_id: str, devices: int, options: ClusterOptions = ClusterOptions(), find_link: LinkFinder | None = None
 ) -> ClusterDesign:
-    """The cluster of at least `devices` accelerators in whole servers. A single server needs no network of its own.
+    """The cluster of at least `devices` accelerators in whole servers. A single server needs no network of its own; cloud
+    instances bring theirs, and nothing around them is bought.
 
     find_link   `planner.cluster.network.link_finder(hardware)`, shared by several designs
     """
     chip = hardware.accelerators[accelerator_id]
     server = hardware.servers.get(options.server_id or chip.server_id or "")
     servers = -(-devices // devices_per_server(chip, server))
-    plans = network_plans(hardware, chip, server, options.networks, find_link or link_finder(hardware)) if servers > 1 else ()
+    own = not is_rented(server)
+    plans = network_plans(hardware, chip, server, options.networks, find_link or link_finder(hardware)) if servers > 1 and own else ()
     built = [(plan, _tree(hardware, plan, servers, options)) for plan in plans if plan.name != "storage" or options.storage_servers]
     memory = memory_choice(hardware, server, options.host_memory_bytes)
     drives = drive_choice(hardware, server, options.local_drive_bytes)
@@ -125,7 +127,7 @@ def design_cluster(
     parts += _management_parts(hardware, plans, parts, servers)
     load = server_load(hardware, chip, server, servers)
     standing = racks(hardware, load, tuple(_loads(hardware, parts)), options.room)
-    parts += _rack_parts(hardware, standing)
+    parts += _rack_parts(hardware, standing) if own else ()
 
     bill = bill_of((_repriced(part, options.prices) for part in parts), options.stock)
     return ClusterDesign(

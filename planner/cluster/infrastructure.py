@@ -19,7 +19,7 @@ from planner.cluster.network import NetworkName, NetworkPlan, link_finder, netwo
 from planner.cluster.platform import Platforms
 from planner.cluster.ports import devices_per_server
 from planner.cluster.racks import Room, liquid_share, rack_shares, racks
-from planner.cluster.servers import server_load, server_parts
+from planner.cluster.servers import is_rented, server_load, server_parts
 from planner.cluster.templates import templates
 from planner.search.columns import BoolColumn, FloatColumn
 
@@ -45,6 +45,7 @@ class PerDevice:
     server_w: FloatColumn
     network_w: FloatColumn
     racks: FloatColumn
+    hops: NDArray[np.int64]  # switches between the two farthest devices; 0 for a single server and for what is rented
     at_least: BoolColumn
 
 
@@ -57,6 +58,7 @@ class Infrastructure:
     server_usd: FloatColumn  # (platforms, 3): low, typical, high, as all USD here
     server_w: FloatColumn
     server_unpriced: BoolColumn
+    rented: BoolColumn  # cloud instances: what is around them is not bought
     server_units: FloatColumn  # 0 where servers are racks
     servers_per_rack: FloatColumn  # infinite where servers are racks
     whole_racks: BoolColumn
@@ -82,7 +84,8 @@ class Infrastructure:
         return PerDevice(**{item.name: getattr(result, item.name)[place] for item in fields(result)})
 
     def _of_pairs(self, rows: NDArray[np.intp], servers: NDArray[np.intp]) -> PerDevice:
-        several = servers > 1
+        own = ~self.rented[rows]
+        several = (servers > 1) & own
         tree = self._trees(rows, servers)
         counts = _unit_counts(tree, len(_COUNTED)) * several[:, None, None]
         counts[:, :, :_CARDS] *= self.known[rows][:, :, None]
@@ -91,10 +94,10 @@ class Infrastructure:
         switches = counts[:, :, 0]
         managed = several * (servers * self.nodes_per_server[rows] + switches.sum(axis=1) + counts[:, :, _MANAGER].sum(axis=1))
         units = servers * self.server_units[rows] + (switches * self.switch_units[rows]).sum(axis=1) + managed * self.management_units
-        racks = np.maximum(units / self.rack_units[rows], servers / self.servers_per_rack[rows])
+        racks = own * np.maximum(units / self.rack_units[rows], servers / self.servers_per_rack[rows])
         devices = servers * self.devices_per_server[rows]
         network_usd = np.einsum("rnu,rnul->rl", counts, self.unit_usd[rows]) + managed[:, None] * self.management_usd
-        rack_usd = racks[:, None] * self.rack_usd[rows] + servers[:, None] * self.liquid_usd[rows]
+        rack_usd = racks[:, None] * self.rack_usd[rows] + (own * servers)[:, None] * self.liquid_usd[rows]
         unpriced = ((counts > 0) & self.unit_unpriced[rows]).any(axis=(1, 2))
         unpriced |= several & ~(self.known[rows] & tree.fits.reshape(counts.shape[:2])).all(axis=1)
         return PerDevice(
@@ -103,7 +106,8 @@ class Infrastructure:
             rack_usd=rack_usd / devices[:, None],
             server_w=self.server_w[rows] / self.devices_per_server[rows],
             network_w=(np.einsum("rnu,rnu->r", counts, self.unit_w[rows]) + managed * self.management_w) / devices,
-            racks=(racks + servers * self.whole_racks[rows]) / devices,
+            racks=(racks + own * servers * self.whole_racks[rows]) / devices,
+            hops=np.where(several & self.known[rows, 0], tree.hops.reshape(counts.shape[:2])[:, 0], 0),
             at_least=self.server_unpriced[rows] | unpriced,
         )
 
@@ -135,6 +139,7 @@ def infrastructure(hardware: Hardware, platforms: Platforms) -> Infrastructure:
         server_usd=np.array([sum(part.quantity * _usd(part.price) for part in row) for row in parts]),
         server_w=np.array([sum(part.quantity * (part.unit_w or 0.0) for part in row) for row in parts]),
         server_unpriced=np.array([any(part.price is None for part in row) for row in parts]),
+        rented=np.array([is_rented(server) for _, server in pairs]),
         server_units=np.array([0.0 if load.whole_racks else load.units for load in loads]),
         servers_per_rack=np.array([np.inf if load.whole_racks else one.servers_per_rack for load, one in zip(loads, single, strict=True)]),
         whole_racks=np.array([load.whole_racks for load in loads]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -13,7 +14,7 @@ from hardware_db import Hardware
 from hardware_db.records import Accelerator, FabricManager, Server, Switch
 from planner.cluster.cabling import Link, cheapest_link
 from planner.cluster.fabric import Wiring
-from planner.cluster.ports import ServerPorts, compute_ports, nodes_per_server, service_ports
+from planner.cluster.ports import ServerPorts, compute_ports, devices_per_server, nodes_per_server, service_ports
 from planner.cluster.templates import FabricTemplate, templates
 
 NetworkName = Literal["compute", "storage", "front_end"]
@@ -70,6 +71,17 @@ def _default_compute(ports: ServerPorts) -> str:
     rules, protocol = templates(), ports.nic.protocol if ports.nic else ""
     named = (name for word, name in rules.compute_by_protocol.items() if word in protocol)
     return next(named, rules.compute_otherwise)
+
+
+def leaf_devices(hardware: Hardware, chip: Accelerator, server: Server | None, template: FabricTemplate) -> float:
+    """Devices that reach each other over one leaf, or over one unit of rail-optimised leaves; infinite if not known."""
+    ports = compute_ports(hardware, chip, server)
+    plan = _plan(hardware, "compute", template, ports, nodes_per_server(server), lambda *_: Link(()))
+    if plan.wiring is None:
+        return math.inf
+    leaf_ports = int(plan.wiring.down[0] * plan.wiring.fan[0])
+    servers = leaf_ports / (plan.nodes_per_server if template.rail_optimised else ports.ports)
+    return servers * devices_per_server(chip, server)
 
 
 def _plan(

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hardware_db.catalog import Hardware
-from hardware_db.records import Accelerator, ScaleUpLink
+from hardware_db.records import Accelerator, ScaleUpLink, Server
 from measurements.collectives import CollectiveFits, CollectiveLink, EngineAllReduce, Mode, collective_fits
+from planner.cluster.network import leaf_devices
 from planner.cluster.ports import compute_ports, devices_per_server
 from planner.cluster.slices import torus_axes
+from planner.cluster.templates import FabricTemplate
 from planner.performance.collectives import Column, FusedKernel, Link, Network
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 
@@ -48,28 +50,35 @@ def platforms(
     hardware: Hardware,
     accelerator_ids: Sequence[str],
     *,
+    server_ids: Sequence[str] | None = None,
     fabric_ids: Sequence[str] | None = None,
+    compute: FabricTemplate | None = None,
     engine: str = "",
     fits: CollectiveFits | None = None,
 ) -> Platforms:
     """One platform for each of `accelerator_ids`: in its own server, with the fabric that server is wired for.
 
+    server_ids   server or cloud instance of each platform where it is not the accelerator's usual one (see `servers_of`)
     fabric_ids   fabric of each platform where it is not the server's own
+    compute      template of the fabric between servers: beyond a leaf its oversubscription counts
     engine       serving engine whose all-reduce kernels are used inside a domain; none for training
     fits         parameters of the links, the packaged ones if not given
     """
     fits = fits or collective_fits()
     chips = [hardware.accelerators[id_] for id_ in accelerator_ids]
-    servers = [hardware.servers.get(chip.server_id or "") for chip in chips]
+    servers = [hardware.servers.get(id_) for id_ in server_ids or [chip.server_id or "" for chip in chips]]
     per_server = [devices_per_server(chip, server) for chip, server in zip(chips, servers, strict=True)]
     scale_up_rate = _column(chip.scale_up_bytes_per_s or chip.host_link_bytes_per_s for chip in chips)
-    domain = [_domain(chip, count) for chip, count in zip(chips, per_server, strict=True)]
+    domain = [_domain(hardware, *row) for row in zip(chips, servers, per_server, strict=True)]
     scale_out_rate = _column(
         compute_ports(hardware, chip, server).bytes_per_s / count for chip, server, count in zip(chips, servers, per_server, strict=True)
     )
     fabrics = fabric_ids or [(server.fabric_id if server else None) or "" for server in servers]
     up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
     out = _library_link(scale_out_rate, [fits.link(id_, "scale_out") for id_ in fabrics], np.float64(1), np.float64(0))
+    if compute:
+        reach = _column(leaf_devices(hardware, chip, server, compute) for chip, server in zip(chips, servers, strict=True))
+        out = replace(out, blocking_ranks=reach, oversubscription=np.float64(compute.oversubscription))
     return Platforms(
         accelerator_id=tuple(accelerator_ids),
         server_id=tuple(server.id if server else "" for server in servers),
@@ -110,11 +119,24 @@ def _by_precision(rows: Sequence[Mapping[str, float]]) -> FloatColumn:
     return np.array([[row.get(precision, np.nan) for precision in PRECISIONS] for row in rows]).reshape(-1, len(PRECISIONS))
 
 
-def _domain(chip: Accelerator, per_server: int) -> int:
-    """Devices that reach each other without a NIC; 1 where no rate between them is known."""
+def servers_of(hardware: Hardware, accelerator_id: str) -> tuple[str, ...]:
+    """Servers and cloud instances that take the accelerator, its usual one first."""
+    usual = hardware.accelerators[accelerator_id].server_id
+    others = [server.id for server in hardware.servers.values() if accelerator_id in server.accelerator_ids and server.id != usual]
+    return ((usual,) if usual else ()) + tuple(others)
+
+
+def _domain(hardware: Hardware, chip: Accelerator, server: Server | None, per_server: int) -> int:
+    """Devices that reach each other without a NIC; 1 where no rate between them is known. A cloud instance may hold only a
+    part of what its accelerator can join.
+    """
     if not (chip.scale_up_bytes_per_s or chip.host_link_bytes_per_s):
         return 1
-    return chip.scale_up_domain if chip.scale_up_domain > 1 else per_server
+    if chip.scale_up_domain == 1:
+        return per_server
+    link = hardware.scale_up_links.get(chip.scale_up_link_id or "")
+    instance = link.values.get("domain_accelerators_instance") if link and server and server.kind == "cloud_instance" else None
+    return int(instance) if isinstance(instance, (int, float)) else chip.scale_up_domain
 
 
 def _inside(fits: CollectiveFits, chip: Accelerator) -> CollectiveLink:

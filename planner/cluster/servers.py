@@ -45,6 +45,11 @@ def node_to_accelerator_power(hardware: Hardware) -> float:
     return median(hardware.rules[templates().power_rule_id].numbers("node_to_accelerator_power_ratio").values())
 
 
+def is_rented(server: Server | None) -> bool:
+    """Whether it is a cloud instance: its network and racks are the provider's, and come with it."""
+    return server is not None and server.kind == "cloud_instance"
+
+
 def server_load(hardware: Hardware, chip: Accelerator, server: Server | None, servers: int) -> Load:
     """What the servers take of the racks; W is 0 where no rating is known."""
     units = (server.rack_units if server else None) or templates().racks.server_units
