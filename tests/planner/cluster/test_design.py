@@ -208,6 +208,7 @@ def test_the_closed_form_is_a_bound_below_the_design_and_close_to_it(row, device
     w = (closed.server_w + closed.network_w)[0] * exact.devices
     assert w <= exact.totals.w * (1 + 1e-9)
     assert closed.racks[0] * exact.devices <= exact.racks.racks + 1e-9
+    assert [closed.hops[0]] == ([network.hops for network in exact.networks if network.name == "compute"] or [0])
     assert bool(closed.at_least[0]) == (exact.totals.at_least or any(fault.code == "fabric_too_large" for fault in exact.faults))
 
 
