@@ -33,6 +33,7 @@ _STATED_FORMATS = (
     ("int8", "int8"),
     ("int4", "int4_g128_symmetric"),
 )
+_LABEL = re.compile(r"(\d+) ?GB\b")  # of a size in an accelerator's name
 _DEFAULT_CONTEXT = 2048  # where a row states no length
 _CHUNKS_FROM = 2025  # releases of vLLM before this year profile a whole prompt
 
@@ -187,20 +188,27 @@ def _recipe(row: Mapping[str, str], note: str) -> ServingRecipe:
 
 
 def _memory_bytes(accelerator: str, library: Library, visible_share: float) -> float | None:
-    """Nominal capacity: from what the row says the driver shows, else the catalog's, else the label's; None if none is said."""
+    """Nominal capacity: from what the row says the driver shows, else the catalog's, else the label's, else the smallest of its
+    family; None if none is said.
+    """
     exact = re.search(r"([\d,]{10,}) B\b", accelerator)
     if exact:
         return float(exact.group(1).replace(",", "")) / visible_share
     shown = re.search(r"([\d.]+) GiB", accelerator)
     if shown:
         return float(shown.group(1)) * _GIB / visible_share
-    chip = library.hardware.accelerators.get(accelerator_id(accelerator, library.hardware.accelerators) or "")
-    if chip is not None and chip.memory_bytes is not None:
-        return chip.memory_bytes
-    label = re.search(r"(\d+) ?GB", accelerator)
+    chips = library.hardware.accelerators
+    found = accelerator_id(accelerator, chips) or accelerator_id(_LABEL.sub("", accelerator), chips)
+    if found is not None and chips[found].memory_bytes is not None:
+        return chips[found].memory_bytes
+    label = _LABEL.search(accelerator)
     if label:
         return float(label.group(1)) * _GIB
-    return None
+    family = (
+        [""] if accelerator.lower() == "any" else re.findall(r"[a-z]{4,}", re.sub(r"\(.*?\)|nvidia|intel|google", "", accelerator.lower()))
+    )
+    sizes = [chip.memory_bytes for id_, chip in chips.items() if chip.memory_bytes and any(word in id_ for word in family)]
+    return min(sizes, default=None)
 
 
 def _noted(pattern: str, text: str) -> int | None:
