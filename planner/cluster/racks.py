@@ -12,6 +12,7 @@ from planner.cluster.bill import times
 from planner.cluster.templates import templates
 
 _KILO = 1e3
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,22 @@ def liquid_share(hardware: Hardware, liquid_w: float) -> tuple[str, FacilityPart
 
 def room_faults(plan: Racks, servers: Load, room: Room) -> tuple[Fault, ...]:
     """Every limit of the room that the racks break."""
+    units = 0.0 if servers.whole_racks else servers.units
     checks = (
-        ("room_rack_units", not servers.whole_racks and servers.units > plan.units_per_rack, servers.units, plan.units_per_rack, "U"),
-        ("room_rack_power", plan.fullest_rack_w > plan.rack_limit_w, plan.fullest_rack_w, plan.rack_limit_w, "W"),
-        ("room_racks", room.racks is not None and plan.racks > room.racks, plan.racks, room.racks or 0, "racks"),
-        ("room_power", plan.w > room.power_w, plan.w, room.power_w, "W"),
-        ("room_liquid", plan.liquid_w > 0 and not room.liquid, plan.liquid_w, 0, "W"),
+        _beyond("room_rack_units", units, plan.units_per_rack, "U"),
+        _beyond("room_rack_power", plan.fullest_rack_w, plan.rack_limit_w, "W"),
+        _beyond("room_racks", plan.racks, math.inf if room.racks is None else room.racks, "racks"),
+        _beyond("room_power", plan.w, room.power_w, "W"),
+        _beyond("room_liquid", plan.liquid_w, math.inf if room.liquid else 0.0, "W"),
     )
-    return tuple(
-        Fault(code, field="room", value=f"{used:g} {unit}", allowed=f"<= {most:g} {unit}") for code, hit, used, most, unit in checks if hit
-    )
+    return tuple(fault for fault in checks if fault)
+
+
+def _beyond(code: str, used: float, most: float, unit: str) -> Fault | None:
+    """The fault `code` where more is used than there may be, but for rounding."""
+    if used <= most * (1 + _ROUNDING):
+        return None
+    return Fault(code, field="room", value=f"{used:g} {unit}", allowed=f"<= {most:g} {unit}")
 
 
 def _per_rack(servers: Load, limit_w: float, units: float) -> int:

@@ -162,7 +162,7 @@ def test_every_limit_of_a_room_is_kept_or_named(accelerator, devices, room):
     kept = {
         "room_racks": room.racks is None or racks.racks <= room.racks,
         "room_rack_power": racks.fullest_rack_w <= min(room.rack_w or math.inf, racks.rack_limit_w) * (1 + 1e-9),
-        "room_power": racks.w <= min(room.feeds_w, default=math.inf),
+        "room_power": racks.w <= min(room.feeds_w, default=math.inf) * (1 + 1e-9),
         "room_liquid": room.liquid or racks.liquid_w == 0,
     }
     named = {fault.code for fault in whole.faults}
