@@ -28,11 +28,9 @@ def model_shapes() -> Mapping[str, ModelShapeRow]:
     """Shapes by lower-case name."""
     text = resources.files("measurements").joinpath("runs/model_shapes.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(io.StringIO(text))
-    return MappingProxyType(
-        {
-            row["model"].lower(): ModelShapeRow(
-                *(int(row[name]) for name in ("layers", "hidden", "heads", "ffn", "vocab")), tied=row["tied"] == "yes"
-            )
-            for row in rows
-        }
-    )
+    return MappingProxyType({row["model"].lower(): _shape(row) for row in rows})
+
+
+def _shape(row: Mapping[str, str]) -> ModelShapeRow:
+    layers, hidden, heads, ffn, vocab = (int(row[name]) for name in ("layers", "hidden", "heads", "ffn", "vocab"))
+    return ModelShapeRow(layers, hidden, heads, ffn, vocab, tied=row["tied"] == "yes")

@@ -42,6 +42,7 @@ class TrainingPhysics:
     pipeline_overlap: float
     launch_us: float  # host time to launch one operation
     expert_layer_us: float  # synchronisation and index work of one expert layer and pass
+    expert_us: float  # the same, of one local expert and product
     step_ms: float  # fixed, a step
     straggler: float  # spread of a device's step time over its mean
     optimizer: float  # bytes of the optimizer step over one fused read and write
@@ -136,8 +137,8 @@ def _software(raw: Mapping[str, Yaml]) -> Software:
 
     rows = {key: _mapping(row) for key, row in _mapping(raw.get("releases")).items()}
     releases = {key: (factor(row, "dense"), factor(row, "moe")) for key, row in rows.items()}
-    factors = (factor(raw, name) for name in ("dense", "moe", "traffic", "attention"))
-    return Software(*factors, _value(raw.get("score_bytes", 0.0)), MappingProxyType(releases))
+    dense, moe, traffic, attention = (factor(raw, name) for name in ("dense", "moe", "traffic", "attention"))
+    return Software(dense, moe, traffic, attention, _value(raw.get("score_bytes", 0.0)), MappingProxyType(releases))
 
 
 def _mapping(value: Yaml) -> Mapping[str, Yaml]:

@@ -6,9 +6,9 @@ among its stages (`planner.performance.training`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -40,6 +40,8 @@ ATTENTION_BACKWARD = 2.5  # FlashAttention-2 computes the scores again in the ba
 _NARROW = np.array([precision not in ("bf16", "fp16") for precision in PRECISIONS])
 _ENDS = ("logits", "embedding")  # parts that stand on the first and last stage of a pipeline
 _HOST_NORM = 4.0  # host launches hide behind computation unless they take about as long
+_ACCUMULATION_BYTES = 8.0  # a weight's gradient in 32 bit is read and written
+_CAST_BYTES = ACTIVATION_BYTES + 2.0  # one read, and a narrow copy for each direction of the product
 _FOUR_BIT = 0.516  # bytes a parameter of an NF4 base (section 8.1)
 
 
@@ -133,80 +135,129 @@ def micro_batch(architecture: Architecture, method: Method, shares: Shares, netw
     )
 
 
-def _compute(counted: Iterable[tuple[Operation, int]], method: Method, shares: Shares, efficiency: Efficiency) -> tuple[Pass, Pass]:
+def _compute(counted: Sequence[tuple[Operation, int]], method: Method, shares: Shares, efficiency: Efficiency) -> tuple[Pass, Pass]:
     """Computation and memory traffic of a forward and a backward pass, without communication."""
-    counted = tuple(counted)
-    share, zero = shares.share, np.zeros_like(shares.tp)
+    work = _Work.none(len(shares.platform))
     frozen = method in ("lora", "qlora")
-    products, experts, attention, scan, elements, backward_elements, cast, backward_cast, weights = (zero.copy() for _ in range(9))
-    unfused = zero.copy()
-    launches = 0
-    for product_op, count in of_kind(counted, MatrixProduct):
-        product = matrix_product(product_op, share)
-        products += count * gemm_s(product, shares.platform, shares.precision, efficiency)
-        launches += count
-        if product_op.part in ("logits", "router"):
-            continue
-        cast += count * product.m * product.k
-        backward_cast += count * product.m * product.n
-        weights += count * product.weight_elements
-        if frozen and product_op.part == "projections":  # adapters read the input and add to the output, three products of low rank
-            elements += ACTIVATION_BYTES * count * product.m * (product.k + 3.0 * product.n)
-            backward_elements += ACTIVATION_BYTES * count * product.m * (3.0 * product.k + 2.0 * product.n)
-            launches += 3 * count
-    for expert_op, count in of_kind(counted, ExpertProduct):
-        product = expert_product(expert_op, share)
-        experts += count * moe_s(product, shares.platform, shares.precision, efficiency)
-        cast += count * product.m * product.k * product.groups
-        backward_cast += count * product.m * product.n * product.groups
-        weights += count * product.weight_elements
-        launches += 4 * count
-    for core, count in of_kind(counted, AttentionCore):
-        flops = attention_flops(core, share)
-        attention += count * attention_s(flops, core.qk_dim, shares.platform, efficiency)
-        scores = count * flops / (2.0 * (core.qk_dim + core.v_dim)) * (2.0 if core.causal else 1.0)  # without fusion the mask saves nothing
-        unfused += efficiency.score_bytes[shares.platform] * scores
-        launches += count
-    for scan_op, count in of_kind(counted, Scan):
-        scan += count * share.tokens * scan_op.flops / shares.tp / efficiency.scan_flops_per_s[shares.platform]
-        elements += ACTIVATION_BYTES * count * share.tokens * scan_op.elements / shares.tp
-        backward_elements += 2.0 * ACTIVATION_BYTES * count * share.tokens * scan_op.elements / shares.tp
-        launches += 4 * count
-    for memory_op, count in of_kind(counted, MemoryPass):
-        times = count * (efficiency.physics.permutation if memory_op.part == "permutation" else 1.0)
-        elements += times * memory_bytes(memory_op, share)
-        backward_elements += times * memory_bytes(memory_op, share, backward=True)
-        launches += count
+    for product, times in of_kind(counted, MatrixProduct):
+        work.add_product(product, times, shares, efficiency, adapted=frozen and product.part == "projections")
+    for experts, times in of_kind(counted, ExpertProduct):
+        work.add_experts(experts, times, shares, efficiency)
+    for core, times in of_kind(counted, AttentionCore):
+        work.add_attention(core, times, shares, efficiency)
+    for scan, times in of_kind(counted, Scan):
+        work.add_scan(scan, times, shares, efficiency)
+    for memory, times in of_kind(counted, MemoryPass):
+        work.add_memory(memory, times, shares, efficiency)
     if method == "qlora":  # the 4-bit base is widened for every product, forward and backward
-        elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
-        backward_elements += (ACTIVATION_BYTES + _FOUR_BIT) * weights
-    physics = efficiency.physics
-    traffic = efficiency.traffic[shares.platform]
-    narrow = np.where(_NARROW[shares.precision], efficiency.quantisation[shares.platform] * (ACTIVATION_BYTES + 2.0), 0.0)
-    accumulated = 0.0 if frozen else physics.accumulation * 8.0 * weights
+        work.forward_bytes += (ACTIVATION_BYTES + _FOUR_BIT) * work.weights
+        work.backward_bytes += (ACTIVATION_BYTES + _FOUR_BIT) * work.weights
+    accumulated = 0.0 if frozen else efficiency.physics.accumulation * _ACCUMULATION_BYTES * work.weights
+    forward = work.timed(1.0, 1.0, work.forward_bytes, work.forward_cast, 0.0, shares, efficiency)
+    products = 1.0 if frozen else 2.0  # gradients of inputs alone, or of weights too
+    backward = work.timed(products, ATTENTION_BACKWARD, work.backward_bytes, work.backward_cast, accumulated, shares, efficiency)
+    return forward, backward
 
-    def seconds(moved: FloatColumn) -> FloatColumn:
-        return memory_bound_s(moved, shares.platform, efficiency)
 
-    def whole(times: float, attention_times: float, moved: FloatColumn, cast_elements: FloatColumn, kept: FloatColumn | float) -> Pass:
+@dataclass(slots=True)
+class _Work:
+    """Sums over the operations of one pass: forward seconds by kind, bytes and elements forward and backward."""
+
+    products_s: FloatColumn
+    experts_s: FloatColumn
+    attention_s: FloatColumn
+    scan_s: FloatColumn
+    score_bytes: FloatColumn
+    forward_bytes: FloatColumn
+    backward_bytes: FloatColumn
+    forward_cast: FloatColumn  # elements that narrow formats are made of
+    backward_cast: FloatColumn
+    weights: FloatColumn  # elements that gradients are added up for
+    blocking_s: FloatColumn  # host waits for the device
+    launches: FloatColumn
+
+    @classmethod
+    def none(cls, rows: int) -> Self:
+        """Nothing yet."""
+        return cls(*(np.zeros(rows) for _ in fields(cls)))
+
+    def add_product(self, operation: MatrixProduct, times: int, shares: Shares, efficiency: Efficiency, *, adapted: bool) -> None:
+        """Dense products; adapters read the input and add to the output, in three products of low rank."""
+        product = matrix_product(operation, shares.share)
+        self.products_s += times * gemm_s(product, shares.platform, shares.precision, efficiency)
+        self.launches += times
+        if operation.part not in ("logits", "router"):  # those stay in 16 bit
+            self.forward_cast += times * product.m * product.k
+            self.backward_cast += times * product.m * product.n
+            self.weights += times * product.weight_elements
+        if adapted:
+            self.forward_bytes += ACTIVATION_BYTES * times * product.m * (product.k + 3.0 * product.n)
+            self.backward_bytes += ACTIVATION_BYTES * times * product.m * (3.0 * product.k + 2.0 * product.n)
+            self.launches += 3 * times
+
+    def add_experts(self, operation: ExpertProduct, times: int, shares: Shares, efficiency: Efficiency) -> None:
+        """Grouped products; the host reads token counts back, then handles each local expert."""
+        product, physics = expert_product(operation, shares.share), efficiency.physics
+        self.experts_s += times * moe_s(product, shares.platform, shares.precision, efficiency)
+        self.forward_cast += times * product.m * product.k * product.groups
+        self.backward_cast += times * product.m * product.n * product.groups
+        self.weights += times * product.weight_elements
+        self.launches += 4 * times
+        self.blocking_s += times * 1e-6 * (physics.expert_layer_us / 2.0 + physics.expert_us * product.groups)
+
+    def add_attention(self, operation: AttentionCore, times: int, shares: Shares, efficiency: Efficiency) -> None:
+        """Attention cores; without fusion all scores pass through memory, masked or not."""
+        flops = attention_flops(operation, shares.share)
+        self.attention_s += times * attention_s(flops, operation.qk_dim, shares.platform, efficiency)
+        scores = flops / (2.0 * (operation.qk_dim + operation.v_dim)) * (2.0 if operation.causal else 1.0)
+        self.score_bytes += times * efficiency.score_bytes[shares.platform] * scores
+        self.launches += times
+
+    def add_scan(self, operation: Scan, times: int, shares: Shares, efficiency: Efficiency) -> None:
+        """State-space cores and the elements they read and write."""
+        tokens = shares.share.tokens / shares.tp
+        self.scan_s += times * tokens * operation.flops / efficiency.scan_flops_per_s[shares.platform]
+        self.forward_bytes += ACTIVATION_BYTES * times * tokens * operation.elements
+        self.backward_bytes += 2.0 * ACTIVATION_BYTES * times * tokens * operation.elements
+        self.launches += 4 * times
+
+    def add_memory(self, operation: MemoryPass, times: int, shares: Shares, efficiency: Efficiency) -> None:
+        """Element-wise passes."""
+        weight = times * (efficiency.physics.permutation if operation.part == "permutation" else 1.0)
+        self.forward_bytes += weight * memory_bytes(operation, shares.share)
+        self.backward_bytes += weight * memory_bytes(operation, shares.share, backward=True)
+        self.launches += times
+
+    def timed(
+        self,
+        product_times: float,
+        attention_times: float,
+        moved: FloatColumn,
+        cast: FloatColumn,
+        kept: FloatColumn | float,
+        shares: Shares,
+        efficiency: Efficiency,
+    ) -> Pass:
+        """Seconds of one pass; what the host takes longer than the device is exposed."""
+        zero = np.zeros_like(moved)
+        narrow = np.where(_NARROW[shares.precision], efficiency.quantisation[shares.platform] * _CAST_BYTES, 0.0)
+        moved = efficiency.traffic[shares.platform] * moved + kept
+        unfused_s = memory_bound_s(product_times * self.score_bytes, shares.platform, efficiency)
         computed = Pass(
-            products=times * products,
-            experts=times * experts,
-            attention=attention_times * attention + seconds(times * unfused),
-            scan=times * scan,
-            elements=seconds(traffic * moved + kept),
-            quantisation=seconds(narrow * cast_elements),
+            products=product_times * self.products_s,
+            experts=product_times * self.experts_s,
+            attention=attention_times * self.attention_s + unfused_s,
+            scan=product_times * self.scan_s,
+            elements=memory_bound_s(moved, shares.platform, efficiency),
+            quantisation=memory_bound_s(narrow * cast, shares.platform, efficiency),
             launch=zero,
             tensor_parallel=zero,
             context_parallel=zero,
             expert_parallel=zero,
         )
-        host_s = times * launches * physics.launch_us * 1e-6
-        blocking_s = sum(count for _, count in of_kind(counted, ExpertProduct)) / 2 * physics.expert_layer_us * 1e-6
-        return replace(computed, launch=smooth_maximum(computed.total, host_s, _HOST_NORM) - computed.total + blocking_s)
-
-    backward = 1.0 if frozen else 2.0
-    return whole(1.0, 1.0, elements, cast, 0.0), whole(backward, ATTENTION_BACKWARD, backward_elements, backward_cast, accumulated)
+        host_s = product_times * self.launches * efficiency.physics.launch_us * 1e-6
+        busy_s = computed.total
+        return replace(computed, launch=smooth_maximum(busy_s, host_s, _HOST_NORM) - busy_s + self.blocking_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +269,8 @@ class Messages:
     expert: FloatColumn
 
 
-def _communication(counted: Iterable[tuple[Operation, int]], hidden: int, shares: Shares, network: Network) -> Messages:
+def _communication(counted: Sequence[tuple[Operation, int]], hidden: int, shares: Shares, network: Network) -> Messages:
     """Collectives of a forward pass; the backward pass has the same (equations 3.3 and 3.4)."""
-    counted = tuple(counted)
     share, zero = shares.share, np.zeros_like(shares.tp)
     tensor, context, expert = zero, zero, zero
     if np.any(shares.tp > 1):  # one all-gather before and one reduce-scatter after each pair of column and row products

@@ -293,10 +293,10 @@ def _experts(layer: Moe, positions: int | None) -> Iterator[Operation]:
     hidden_units = layer.top_k * layer.expert_ffn
     yield MemoryPass("activations", (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
     yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row")
-    copies = 4.0 * layer.top_k * width  # copied into expert order, gathered back: each read and written
-    if layer.bias:  # added to the grouped products in passes of their own
-        added = 2.0 * layer.top_k * (branches * layer.expert_ffn + width)
+    if layer.bias:  # bias and clamped activation have no fused kernel beside grouped products
+        added = 2.0 * layer.top_k * (branches * layer.expert_ffn + width) + 4.0 * branches * hidden_units
         yield MemoryPass("activations", added, added)
+    copies = 4.0 * layer.top_k * width  # copied into expert order, gathered back: each read and written
     yield MemoryPass("permutation", copies + 4.0 * layer.experts, copies + 4.0 * layer.experts)
     if layer.shared_ffn:
         yield from _mlp("mlp", layer.hidden, layer.shared_ffn, positions, gated=layer.gated)

@@ -48,7 +48,7 @@ class Candidates:
     def step_s(self, platforms: Platforms, efficiency: Efficiency) -> FloatColumn:
         """Step time of each variant."""
         step = step_of_sequences(self.architecture, self.method, "adamw", self.sequence_tokens, platforms, self.columns, efficiency)
-        return np.bincount(self.variant, weights=self.weight * step.step_s)
+        return np.asarray(np.bincount(self.variant, weights=self.weight * step.step_s), dtype=np.float64)
 
     @property
     def run_of_variant(self) -> NDArray[np.intp]:

@@ -87,22 +87,23 @@ def _lines(result: Calibrated) -> Iterator[str]:
         return f"{{value: {np.exp(parameters[position]):.4g}, error: {result.fit.deviation[position]:.2g}}}"
 
     yield "physics:"
-    yield from (f"  {name}: {cell(position)}" for name, position in kinds["physics"])
+    yield from (f"  {key}: {cell(position)}" for key, position in kinds["physics"])
     yield "accelerators:"
-    for name, position in _sorted(kinds["accelerator"]):
-        row = next(row for row, (chip, _) in enumerate(calibration.places) if chip == name)
+    for chip, position in _sorted(kinds["accelerator"]):
+        row = next(row for row, (other, _) in enumerate(calibration.places) if other == chip)
         peak = calibration.platforms.peak_flops_per_s[row, 0] / 1e12
         bandwidth = calibration.platforms.memory_bandwidth_bytes_per_s[row] / 1e9
-        attention = cell(calibration.position["attention", name])
-        rows = sum(run.accelerator == name for run in runs)
-        yield f"  {name}: {{rate: {cell(position)}, attention: {attention}, peak_tflops: {peak:g}, memory_gb_per_s: {bandwidth:g}, rows: {rows}}}"
+        attention = cell(calibration.position["attention", chip])
+        rows = sum(run.accelerator == chip for run in runs)
+        reference = f"peak_tflops: {peak:g}, memory_gb_per_s: {bandwidth:g}, rows: {rows}"
+        yield f"  {chip}: {{rate: {cell(position)}, attention: {attention}, {reference}}}"
     for title, kind in (("formats", "format"), ("experts", "experts"), ("recipes", "recipe")):
         yield f"{title}:"
-        yield from (f"  {name}: {cell(position)}" for name, position in _sorted(kinds[kind]))
+        yield from (f"  {key}: {cell(position)}" for key, position in _sorted(kinds[kind]))
     yield "pairs:"
-    for name, _ in _sorted(kinds["accelerator"]):
-        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds["pair"]) if isinstance(key, tuple) and key[0] == name]
-        yield f"  {name}: {{{', '.join(inner)}}}"
+    for chip, _ in _sorted(kinds["accelerator"]):
+        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds["pair"]) if isinstance(key, tuple) and key[0] == chip]
+        yield f"  {chip}: {{{', '.join(inner)}}}"
     yield "software:"
     for stack, _ in _sorted(kinds["stack"]):
         yield from _software_lines(result, str(stack))
