@@ -204,9 +204,7 @@ def _memory_bytes(accelerator: str, library: Library, visible_share: float) -> f
     label = _LABEL.search(accelerator)
     if label:
         return float(label.group(1)) * _GIB
-    family = (
-        [""] if accelerator.lower() == "any" else re.findall(r"[a-z]{4,}", re.sub(r"\(.*?\)|nvidia|intel|google", "", accelerator.lower()))
-    )
+    family = re.findall(r"[a-z]{4,}", re.sub(r"\(.*?\)|nvidia|intel|google", "", accelerator.lower()))
     sizes = [chip.memory_bytes for id_, chip in chips.items() if chip.memory_bytes and any(word in id_ for word in family)]
     return min(sizes, default=None)
 
