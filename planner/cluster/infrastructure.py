@@ -81,7 +81,7 @@ class Infrastructure:
         servers = -(-devices // self.devices_per_server[rows])
         *pairs, place = _distinct(np.asarray(rows), np.asarray(servers))
         result = self._of_pairs(*pairs)
-        return PerDevice(**{item.name: getattr(result, item.name)[place] for item in fields(result)})
+        return PerDevice(**{item.name: getattr(result, item.name).take(place, axis=0) for item in fields(result)})
 
     def _of_pairs(self, rows: NDArray[np.intp], servers: NDArray[np.intp]) -> PerDevice:
         own = ~self.rented[rows]
