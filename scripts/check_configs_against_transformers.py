@@ -179,6 +179,38 @@ SPECIAL = {
         "relative_attention": rng.random() < 0.7, "pos_att_type": rng.choice([["c2p"], ["c2p", "p2c"]]), "share_att_key": rng.random() < 0.5,
         "position_buckets": rng.choice([-1, 16]), "norm_rel_ebd": rng.choice(["none", "layer_norm"]), "conv_kernel_size": rng.choice([0, 3]), "conv_act": "gelu",
     },
+    **dict.fromkeys(
+        ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio"),
+        lambda rng, kept, layers: {
+            "conv_dim": [rng.randint(5, 30) for _ in range(7)], "conv_kernel": [10, 3, 3, 3, 3, 2, 2], "num_conv_pos_embeddings": rng.randint(2, 6),
+            "num_conv_pos_embedding_groups": 2, "feat_extract_norm": rng.choice(["group", "layer"]), "use_weighted_layer_sum": rng.random() < 0.5,
+            "feat_proj_layer_norm": rng.random() < 0.5, "conv_pos_batch_norm": rng.random() < 0.5, "add_adapter": rng.random() < 0.3,
+            "mask_time_prob": rng.choice([0.0, 0.05]), "num_buckets": 12, "codevector_dim": 12, "num_codevectors_per_group": 7,
+        },
+    ),
+    **dict.fromkeys(
+        ("swin", "swinv2"),
+        lambda rng, kept, layers: {
+            "depths": [rng.randint(1, 3) for _ in range(3)], "num_heads": [2, 4, 8], "embed_dim": 8 * rng.randint(1, 4), "window_size": rng.randint(2, 5), "image_size": 64,
+            "patch_size": 4, "mlp_ratio": rng.choice([2.0, 3.5, 4.0]),
+        },
+    ),
+    **dict.fromkeys(
+        ("convnext", "convnextv2"),
+        lambda rng, kept, layers: {
+            "hidden_sizes": [rng.randint(3, 30) for _ in range(4)], "depths": [rng.randint(1, 4) for _ in range(4)], "layer_scale_init_value": rng.choice([0.0, 1e-6]),
+            "patch_size": 4,
+        },
+    ),
+    "resnet": lambda rng, kept, layers: {
+        "hidden_sizes": [4 * rng.randint(2, 9) for _ in range(4)], "depths": [rng.randint(1, 4) for _ in range(4)], "layer_type": rng.choice(["basic", "bottleneck"]),
+        "embedding_size": rng.randint(5, 30), "downsample_in_first_stage": rng.random() < 0.5,
+    },
+    "beit": lambda rng, kept, layers: {
+        "use_relative_position_bias": rng.random() < 0.5, "use_absolute_position_embeddings": rng.random() < 0.5, "use_mean_pooling": rng.random() < 0.5,
+    },
+    "dinov2": lambda rng, kept, layers: {"mlp_ratio": rng.choice([2, 4]), "use_swiglu_ffn": rng.random() < 0.5},
+    "audio-spectrogram-transformer": lambda rng, kept, layers: {"max_length": rng.randint(60, 90), "num_mel_bins": 40, "frequency_stride": 3, "time_stride": 5},
     "diffllama": lambda rng, kept, layers: {"num_key_value_heads": 2},
     "longcat_flash": lambda rng, kept, layers: {"zero_expert_num": rng.randint(0, 5), "expert_ffn_hidden_size": rng.randint(11, 50)},
     "kimi_linear": lambda rng, kept, layers: {**_kinds("linear_attention", "full_attention")(rng, kept, layers), "linear_num_heads": 4, "linear_head_dim": 12},
@@ -205,6 +237,37 @@ SPECIAL = {
     "qwen3_moe": lambda rng, kept, layers: {"decoder_sparse_step": rng.choice([1, 2]), "mlp_only_layers": [0]},
     "persimmon": lambda rng, kept, layers: {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5}},
 }  # fmt: skip
+
+def _inside(**types: str):  # noqa: ANN202
+    """Nested configurations that the class would otherwise fill with its own full-size defaults."""
+
+    def parts(rng, kept, layers):  # noqa: ANN001, ANN202
+        found = {name: {**randomised(CONFIG_MAPPING[kind], rng), "model_type": kind} for name, kind in types.items()}
+        return found
+
+    return parts
+
+
+SPECIAL |= {
+    "llava": _inside(text_config="llama", vision_config="clip_vision_model"),
+    "llava_next": _inside(text_config="mistral", vision_config="clip_vision_model"),
+    "llava_next_video": _inside(text_config="llama", vision_config="clip_vision_model"),
+    "llava_onevision": _inside(text_config="qwen2", vision_config="siglip_vision_model"),
+    "paligemma": _inside(text_config="gemma", vision_config="siglip_vision_model"),
+    "gemma3": _inside(text_config="gemma3_text", vision_config="siglip_vision_model"),
+    "mistral3": _inside(text_config="mistral", vision_config="pixtral"),
+    "idefics3": _inside(text_config="llama", vision_config="idefics3_vision"),
+    "smolvlm": _inside(text_config="llama", vision_config="smolvlm_vision"),
+    "internvl": _inside(text_config="qwen2", vision_config="internvl_vision"),
+    "aya_vision": _inside(text_config="cohere2", vision_config="siglip_vision_model"),
+    "cohere2_vision": _inside(text_config="cohere2", vision_config="siglip_vision_model"),
+    "qwen2_audio": _inside(text_config="qwen2", audio_config="qwen2_audio_encoder"),
+    "mllama_text_model": lambda rng, kept, layers: {"cross_attention_layers": [1]},
+    "qwen3_vl_vision": lambda rng, kept, layers: {"deepstack_visual_indexes": [0, 1]},
+    "qwen3_vl_moe_vision": lambda rng, kept, layers: {"deepstack_visual_indexes": [1]},
+    "gemma4": lambda rng, kept, layers: {"audio_config": None} if rng.random() < 0.5 else {},
+    "qwen2_vl_vision": lambda rng, kept, layers: {"num_heads": 8, "embed_dim": 48},
+}
 
 CLASS_TABLES = (
     "MODEL_FOR_CAUSAL_LM MODEL MODEL_FOR_SEQUENCE_CLASSIFICATION MODEL_FOR_TOKEN_CLASSIFICATION MODEL_FOR_QUESTION_ANSWERING MODEL_FOR_MASKED_LM "

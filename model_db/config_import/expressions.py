@@ -38,7 +38,8 @@ _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
-    ast.LShift: lambda a, b: int(a) << min(int(b), 40),
+    ast.LShift: lambda a, b: int(a) << min(max(int(b), 0), 40),
+    ast.RShift: lambda a, b: int(a) >> min(max(int(b), 0), 40),
 }
 _COMPARE: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,

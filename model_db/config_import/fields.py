@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic import JsonValue, TypeAdapter
+
 from facts.cache import cached, digest_of
 from facts.errors import Fault, RackwrightError, shown
 from facts.yaml_files import Limits, Yaml, parse_yaml
@@ -46,18 +48,11 @@ def _depth(value: Yaml) -> int:
 
 
 @lru_cache(maxsize=1)
-def class_defaults() -> Mapping[str, Mapping[str, Mapping[str, Value]]]:
+def class_defaults() -> dict[str, dict[str, dict[str, JsonValue]]]:
     """For every known model type: `fields` with the default of its configuration class, `aliases` of its fields."""
     content = DEFAULTS.read_bytes()
     document = cached("config_defaults", digest_of([("defaults", content)]), lambda: parse_yaml(content, DEFAULTS.name, Limits()))
-    types = document.get("model_types") if isinstance(document, dict) else None
-    if not isinstance(types, dict):
-        raise TypeError
-    return {
-        name: {key: part for key, part in entry.items() if isinstance(part, dict)}
-        for name, entry in types.items()
-        if isinstance(entry, dict)
-    }
+    return TypeAdapter(dict[str, dict[str, dict[str, dict[str, JsonValue]]]]).validate_python(document)["model_types"]
 
 
 @dataclass(frozen=True)
@@ -74,11 +69,9 @@ class ConfigFields:
     def field(self, name: str) -> Value:
         """The value of `name`: from the file, else of the class, else `None`. A nested configuration comes as `ConfigFields`."""
         value = self._stated(name)
-        if isinstance(value, dict) and (name in self.part_types or name.endswith("_config")):
+        if isinstance(value, dict) and name.endswith("_config"):
             return self.part(name)
-        if value is None and name in self.part_types:
-            return self.part(name)
-        return value
+        return self.part(name) if name in self.part_types and name not in self.raw else value
 
     def _stated(self, name: str) -> Value:
         known = class_defaults().get(self.model_type, {})
@@ -90,14 +83,14 @@ class ConfigFields:
         target = known.get("aliases", {}).get(name)
         return known.get("fields", {}).get(name) if target is None else self._stated(str(target))
 
-    def part(self, name: str) -> ConfigFields:
+    def part(self, name: str, default_type: str = "") -> ConfigFields:
         """The nested configuration `name`; empty, so all defaults, if the file has none."""
         nested = self.raw.get(name)
         nested = nested if isinstance(nested, dict) else {}
         stated = nested.get("model_type")
-        default = self.part_types.get(name, "")
-        known = isinstance(stated, str) and stated in class_defaults()
-        return ConfigFields(nested, str(stated) if known and stated != self.model_type else default or str(stated or ""))
+        default = default_type or self.part_types.get(name, "")
+        known = isinstance(stated, str) and stated in class_defaults() and stated != self.model_type
+        return ConfigFields(nested, str(stated) if known else default or str(stated or ""))
 
 
 def _value(value: Yaml) -> Value:

@@ -85,16 +85,17 @@ def lower(config: ConfigFields, class_name: str, where: str) -> Lowered:
     if family is None:
         raise RackwrightError(Fault("unknown_model_type", where, "model_type", shown(config.model_type)))
     ending = max((end for end in family.heads if class_name.endswith(end)), key=len, default=family.default_class)
-    parts = {part.config: part.type for part in family.parts.values()}
-    scope = _Scope(replace(config, part_types=parts), family.let, where)
+    scope = _Scope(_with_parts(config, family), family.let, where)
     return Lowered(_stacks(family, scope, family.heads[ending]), ending)
 
 
 def _stacks(family: Family, scope: _Scope, head: HeadTemplate) -> tuple[Stack, ...]:
     fragments = family.fragments
+    config = scope.config
     stacks: list[Stack] = []
     for name, part in family.parts.items():
-        if (head.only is None or name in head.only) and scope.holds(part.when):
+        held = not part.optional or isinstance(config.raw.get(part.config), dict)
+        if (head.only is None or name in head.only) and held:
             stacks += _part_stacks(family, scope, name, head.parts.get(name, part.head))
     for name, template in family.stacks.items():
         if (head.only is None or name in head.only) and scope.holds(template.when):
@@ -108,15 +109,19 @@ def _stacks(family: Family, scope: _Scope, head: HeadTemplate) -> tuple[Stack, .
     return (*stacks, *((Stack(name="head", blocks=(Block(name="head", layers=once),), positions=1),) if once else ()))
 
 
+def _with_parts(config: ConfigFields, family: Family) -> ConfigFields:
+    """The configuration, knowing of which type its nested ones are when a file leaves them out."""
+    return replace(config, part_types={part.config: part.type for part in family.parts.values() if not part.optional})
+
+
 def _part_stacks(family: Family, scope: _Scope, name: str, head: str) -> list[Stack]:
     template = family.parts[name]
-    config = scope.config.part(template.config)
+    config = scope.config.part(template.config, template.type)
     inner = family_of(config.model_type)
     if inner is None:
         raise RackwrightError(Fault("unknown_model_type", scope.where, f"{template.config}.model_type", shown(config.model_type)))
     given = {key: scope.value(value) for key, value in template.let.items()}
-    parts = {part.config: part.type for part in inner.parts.values()}
-    inner_scope = _Scope(replace(config, part_types=parts), inner.let, f"{scope.where} {template.config}".strip(), loops=given)
+    inner_scope = _Scope(_with_parts(config, inner), inner.let, f"{scope.where} {template.config}".strip(), loops=given)
     stacks = _stacks(inner, inner_scope, inner.heads[head])
     named = [stack.model_copy(update={"name": name if k == 0 else f"{name} {stack.name}"}) for k, stack in enumerate(stacks)]
     return [stack.model_copy(update={"tower": True}) if template.tower else stack for stack in named]

@@ -71,7 +71,7 @@ class PartTemplate(Frozen):
     head: str = "Model"
     let: dict[str, str | int | bool] = Field(default_factory=dict)
     tower: bool = False
-    when: str = ""
+    optional: bool = False  # only there if the configuration has it
 
 
 class Family(Frozen):
