@@ -113,7 +113,7 @@ class FatTree:
         return np.where(self.tiers == 1, w.ports, leaves * w.down) * w.fan
 
     def remaining_bisection(self, failure: Failure) -> FloatColumn:
-        """Share of the bisection that is left after one such part fails."""
+        """Share of the bisection that is left after one such part fails (equation 6.3)."""
         count = {"link": self.endpoints, "leaf": self.leaves, "spine": self.spines, "core": self.cores, "plane": np.ones_like(self.leaves)}
         parts = self.wiring.planes * count[failure]
         return np.where(parts > 0, 1 - 1 / np.maximum(parts, 1), 1.0)
