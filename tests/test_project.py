@@ -184,14 +184,14 @@ def telling(value: float) -> str:
 
 
 def figures() -> dict[str, str]:
-    """The telling figures of the accelerators, peaks, bandwidths, powers and prices alike, with where each stands."""
+    """The telling figures of the accelerators (peaks, bandwidths, capacity, power, prices), with where each stands."""
     found: dict[str, str] = {}
 
     def collect(value: object, name: str) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             found[telling(value)] = name
         elif hasattr(value, "__dataclass_fields__"):
-            for field in value.__dataclass_fields__:
+            for field in value.__dataclass_fields__.keys() - {"values"}:  # all figures of an entry, image sizes and dates among them
                 collect(getattr(value, field), f"{name}.{field}")
         elif hasattr(value, "items"):
             for key, item in value.items():
