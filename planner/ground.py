@@ -1,42 +1,130 @@
-"""What candidates stand on: the platforms considered, their prices, and the number formats worth trying on each."""
+"""What candidates stand on: the platforms considered, their parts and prices, and the number formats worth trying on each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from hardware_db import Hardware
+from hardware_db.records import Accelerator, Price, Server
+from planner.cluster.infrastructure import Infrastructure, infrastructure
 from planner.cluster.platform import Platforms, platforms
-from planner.economics.charges import Network
-from planner.economics.tariffs import Tariffs, tariffs
-from planner.request import PlanRequest, Training
-from planner.search.columns import PRECISIONS, IntColumn
+from planner.cluster.servers import rated_w
+from planner.economics.holdings import Holdings
+from planner.economics.rates import HourlyRate, hourly_rate
+from planner.request import OwnPrice, PlanRequest, Training
+from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 from planner.subject import Subject
 
+_TYPICAL = 1  # of (low, typical, high)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Ground:
-    """Shared by training and serving; rows of `platforms`, `tariffs` and `precisions` are the same accelerators."""
+    """Shared by training and serving; rows of `platforms`, `rates` and `precisions` are the same accelerators."""
 
     request: PlanRequest
     subject: Subject
-    hardware: Hardware
+    hardware: Hardware  # with the asker's own prices in it
     platforms: Platforms
-    tariffs: Tariffs
+    infrastructure: Infrastructure
+    rates: tuple[HourlyRate | None, ...]
     precisions: tuple[tuple[int, ...], ...]  # indices into PRECISIONS, of each platform
 
-    def network(self, platform: IntColumn, devices: IntColumn) -> Network:
-        """The scale-out network of clusters of `devices` on rows `platform`, in closed form."""
-        return Network.none(len(platform))
+    def holdings(self, platform: IntColumn, devices: IntColumn) -> Holdings:
+        """Clusters of `devices` accelerators on rows `platform`, in closed form: never above the exact bill.
+
+        Clusters beyond the limit on devices are refused anyway and get the network of one at the limit.
+        """
+        each = self.infrastructure.per_device(platform, np.minimum(devices, self.request.limits.max_devices))
+        accelerators_w = self._accelerator_w[platform]
+        parts = Holdings(
+            servers_usd=each.server_usd[:, _TYPICAL],
+            network_usd=each.network_usd[:, _TYPICAL],
+            racks_usd=each.rack_usd[:, _TYPICAL],
+            accelerators_w=accelerators_w,
+            hosts_w=each.server_w - accelerators_w,
+            network_w=each.network_w,
+            unpriced=self.infrastructure.server_unpriced[platform],
+            at_least=each.at_least,
+        )
+        return parts.scaled(devices.astype(np.float64))
+
+    def servers_alone(self, platform: IntColumn, devices: IntColumn) -> Holdings:
+        """Clusters without network and racks, a share of a server for a share of its accelerators: what a bound may assume."""
+        per_server = self.infrastructure.devices_per_server[platform]
+        accelerators_w, none = self._accelerator_w[platform], np.zeros(len(platform))
+        parts = Holdings(
+            servers_usd=self.infrastructure.server_usd[platform, _TYPICAL] / per_server,
+            network_usd=none,
+            racks_usd=none,
+            accelerators_w=accelerators_w,
+            hosts_w=self.infrastructure.server_w[platform] / per_server - accelerators_w,
+            network_w=none,
+            unpriced=self.infrastructure.server_unpriced[platform],
+            at_least=self.infrastructure.server_unpriced[platform],
+        )
+        return parts.scaled(devices.astype(np.float64))
+
+    @cached_property
+    def rent_usd_per_h(self) -> FloatColumn:
+        """Typical rental of one accelerator of each platform; NaN where nobody rents it out."""
+        return np.array([rate.typical_usd if rate else np.nan for rate in self.rates])
+
+    @cached_property
+    def _accelerator_w(self) -> FloatColumn:
+        """Rated power of each platform's accelerator, at most its share of the server; NaN where neither is known."""
+        chips = [self.hardware.accelerators[id_] for id_ in self.platforms.accelerator_id]
+        servers = [self.hardware.servers.get(id_) for id_ in self.platforms.server_id]
+        whole = np.array([rated_w(self.hardware, chip, server) or np.nan for chip, server in zip(chips, servers, strict=True)])
+        share = whole / self.infrastructure.devices_per_server
+        return np.where(np.isnan(share), np.nan, np.fmin([chip.tdp_w or np.nan for chip in chips], share))
 
 
 def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator_ids: tuple[str, ...]) -> Ground:
-    """The platforms of `accelerator_ids` with their tariffs and formats."""
-    stands = platforms(hardware, accelerator_ids)
+    """The platforms of `accelerator_ids` with their parts, prices and formats."""
+    priced = with_prices(hardware, request.prices)
+    stands = platforms(priced, accelerator_ids)
     has_units = ~np.isnan(stands.peak_flops_per_s)
-    formats = tuple(_formats(request, about.native_format, {PRECISIONS[i] for i in np.flatnonzero(units)}) for units in has_units)
-    return Ground(request, about, hardware, stands, tariffs(hardware, accelerator_ids, request), formats)
+    return Ground(
+        request=request,
+        subject=about,
+        hardware=priced,
+        platforms=stands,
+        infrastructure=infrastructure(priced, stands),
+        rates=tuple(hourly_rate(id_, hardware.cloud_offers, request.site.cloud_term, request.prices) for id_ in accelerator_ids),
+        precisions=tuple(_formats(request, about.native_format, {PRECISIONS[i] for i in np.flatnonzero(units)}) for units in has_units),
+    )
+
+
+def with_prices(hardware: Hardware, own: tuple[OwnPrice, ...]) -> Hardware:
+    """The catalog with the asker's purchase prices in place of its own.
+
+    A server sold with its accelerators gets dearer or cheaper by what its accelerators do, unless it has an own price itself.
+    """
+    mine = {price.id: price.buy_usd for price in own if price.buy_usd is not None}
+    if not mine:
+        return hardware
+    servers = {id_: _repriced_server(server, hardware.accelerators, mine) for id_, server in hardware.servers.items()}
+    accelerators = {id_: replace(chip, price=_own_price(mine[id_])) if id_ in mine else chip for id_, chip in hardware.accelerators.items()}
+    return replace(hardware, accelerators=accelerators, servers=servers)
+
+
+def _own_price(usd: float) -> Price:
+    return Price(usd, usd, usd, "own price", "")
+
+
+def _repriced_server(server: Server, chips: Mapping[str, Accelerator], mine: Mapping[str, float]) -> Server:
+    if server.id in mine:
+        return replace(server, price=_own_price(mine[server.id]))
+    chip = chips.get(server.accelerator_ids[0]) if server.accelerator_ids else None
+    if chip is None or chip.id not in mine or not server.cards_included or server.price is None or chip.price is None:
+        return server
+    more_usd = server.accelerators * (mine[chip.id] - chip.price.typical_usd)
+    return replace(server, price=_own_price(max(server.accelerators * mine[chip.id], server.price.typical_usd + more_usd)))
 
 
 def _formats(request: PlanRequest, native: str, units: set[str]) -> tuple[int, ...]:

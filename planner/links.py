@@ -62,9 +62,9 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 # Part of the format of version 1, never to be changed: strings that the compressor may refer to.
 _DICTIONARY = (
-    b'{"assumptions":{"memory_reserve":"node_to_accelerator_power":"power_share":0.},"limits":{"statuses":'
+    b'{"assumptions":{"memory_reserve":"power_share":0.},"limits":{"statuses":'
     b'["available","announced","legacy"],"vendors":["NVIDIA","AMD","Google","AWS","Intel"]},"prices":[{"id":"buy_usd":"rent_usd_per_h":],'
-    b'"site":{"carbon_g_per_kwh":"cloud_term":"reserved_1y","reserved_3y","spot""electricity_usd_per_kwh":"infrastructure_usd_per_kw":'
+    b'"site":{"carbon_g_per_kwh":"cloud_term":"reserved_1y","reserved_3y","spot""electricity_usd_per_kwh":'
     b'"maintenance_share":"pue":1."residual_share":"utilisation":0.},"workload":{"engine":"sglang","trtllm","generic""goodput":"kv_precision":'
     b'"fp8","bf16""lora_rank":"optimizer":"adafactor","adamw8bit","muon""peak_to_mean":"prefix_hit_rate":"recompute":"selective","full","none"'
     b'"start_up_minutes":"utilisation_limit":0.}}'

@@ -20,14 +20,14 @@ from planner.ground import Ground, ground
 from planner.library import Library, default_library
 from planner.outcomes import Account, Candidates, Outcomes, objective_key, pareto
 from planner.performance.serving_efficiency import ServingEfficiency
-from planner.recommend import known
+from planner.recommend import Recommend, known
 from planner.request import PlanRequest, Serving
 from planner.search.columns import PRECISIONS
 from planner.serving import ServingStage
 from planner.subject import subject
 from planner.training import TrainingStage
 
-_MOST_RECOMMENDATIONS = 50
+_SHORTLIST = 40  # plans that are designed exactly
 _MOST_FRONTIER_POINTS = 1_000
 
 Progress = Callable[[float], None]  # called with the share done; may raise to stop
@@ -72,8 +72,8 @@ class Stage(Protocol[Candidates]):
     def search(self, progress: Progress) -> tuple[Outcomes[Candidates], Account]:
         """Survivors worth showing, and the account of the search."""
 
-    def recommendations(self, chosen: Outcomes[Candidates]) -> tuple[Recommendation, ...]:
-        """One recommendation a row of `chosen`, with all its parts."""
+    def exact(self, chosen: Outcomes[Candidates]) -> tuple[Outcomes[Candidates], Recommend]:
+        """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,25 @@ class Found:
 
 
 def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -> Found:
+    """Search, then design the shortlist exactly; it grows until no plan beyond it could be better than the winner.
+
+    Costs in closed form are never above the exact ones, so the next plan's is a bound on all that follow.
+    """
     survivors, account = stage.search(progress)
-    chosen = survivors.take(_ranked(survivors, request)[:_MOST_RECOMMENDATIONS])
+    ranked = _ranked(survivors, request)
+    bounds = objective_key(survivors, request.objective)[ranked]
     frontier = _frontier(survivors, stage.ground.platforms.accelerator_id, request)
-    return Found(stage.recommendations(chosen) if len(chosen) else (), frontier, account)
+    if not len(ranked):
+        return Found((), frontier, account)
+    length = _SHORTLIST
+    while True:
+        outcomes, recommend = stage.exact(survivors.take(ranked[:length]))
+        exact = objective_key(outcomes, request.objective)
+        if length >= len(ranked) or bounds[length] >= exact.min(initial=np.inf):
+            break
+        length *= 2
+    order = np.lexsort((np.arange(len(exact)), exact))
+    return Found(recommend(order[np.isfinite(exact[order])]), frontier, account)
 
 
 def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

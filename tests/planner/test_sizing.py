@@ -8,7 +8,7 @@ from planner.sizing import replicas, servers
 
 
 def test_replicas_by_hand():
-    assert replicas(15.2, np.array([4.0, 7.6, 100.0, 0.0])).tolist() == [4, 2, 1, 2**31 - 1]
+    assert replicas(15.2, np.array([4.0, 7.6, 100.0, 0.0])).tolist() == [4, 2, 1, 10**7]
 
 
 def test_small_replicas_share_a_server_and_large_ones_span_several():

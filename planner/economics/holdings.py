@@ -1,0 +1,49 @@
+"""What a cluster consists of for money and power: purchase price and rated power by part, one row a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.search.columns import BoolColumn, FloatColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Typical purchase prices, USD, and rated power, W, of whole clusters. Power is NaN where a rating is unknown.
+
+    servers_usd   servers with their accelerators
+    unpriced      the accelerators or a part of the servers have no price: the cluster cannot be bought at a known price
+    at_least      any part has no price
+    """
+
+    servers_usd: FloatColumn
+    network_usd: FloatColumn
+    racks_usd: FloatColumn
+    accelerators_w: FloatColumn
+    hosts_w: FloatColumn
+    network_w: FloatColumn
+    unpriced: BoolColumn
+    at_least: BoolColumn
+
+    @property
+    def capital_usd(self) -> FloatColumn:
+        """Purchase price of the whole."""
+        return self.servers_usd + self.network_usd + self.racks_usd
+
+    def loaded_w(self, load_share: float) -> dict[str, FloatColumn]:
+        """Draw by part at a share of the rated maximum (equation 7.1)."""
+        parts = {"accelerators": self.accelerators_w, "hosts": self.hosts_w, "network": self.network_w}
+        return {part: load_share * watts for part, watts in parts.items()}
+
+    def scaled(self, factor: FloatColumn) -> Holdings:
+        """A part of the same cluster, or several of it."""
+        parts = {name: getattr(self, name) * factor for name in self.__slots__ if name not in {"unpriced", "at_least"}}
+        return Holdings(**parts, unpriced=self.unpriced, at_least=self.at_least)
+
+
+def total_w(parts_w: dict[str, FloatColumn]) -> FloatColumn:
+    """Sum over the parts."""
+    total: FloatColumn = np.sum(list(parts_w.values()), axis=0)
+    return total
