@@ -1,6 +1,6 @@
 """Fit the collective model to the measured rows, print its errors and write the parameters back.
 
-Run: python scripts/fit_collectives.py [--write]
+    .venv/bin/python -m scripts.fit_collectives [--write]
 """
 
 from __future__ import annotations
