@@ -34,7 +34,7 @@ class Physics(Frozen):
     attention_compute: float
     attention_launch: float
     all_reduce: float
-    exchange: float
+    expert_half_tokens: float
     routing: float
     imbalance: float
     mla_layer_us: float
@@ -45,6 +45,7 @@ class Engine(Frozen):
     """Serving software (see `planner.performance.serving_efficiency.EngineOverheads`)."""
 
     compute: float
+    exchange: float
     layer_us: float
     feed_forward_us: float
     expert_layer_us: float

@@ -54,7 +54,7 @@ class ServingEfficiency:
     linear_flops_per_s: FloatColumn
     linear_bytes_per_s: FloatColumn
     linear_s: FloatColumn  # shortest time of one matrix product
-    expert_flops_per_s: FloatColumn
+    expert_flops_per_s: FloatColumn  # of experts with many tokens each
     expert_bytes_per_s: FloatColumn
     expert_s: FloatColumn  # shortest time of one layer's routed experts
     attention_flops_per_s: FloatColumn
@@ -63,6 +63,7 @@ class ServingEfficiency:
     all_reduce: float  # factor on the time of an all-reduce
     exchange: float  # factor on the time of an expert exchange
     routing: float  # exponent of a batch's tokens that route independently: 1 uniform, less where tokens choose alike
+    expert_half_tokens: float  # tokens of one expert at which its products reach half of that rate
     imbalance: float  # load of the fullest of the ranks that share the experts, over that of random routing
     engine: EngineOverheads
     calibrated: bool
@@ -88,6 +89,7 @@ class ServingEfficiency:
             all_reduce=1.0,
             exchange=1.0,
             routing=1.0,
+            expert_half_tokens=0.0,
             imbalance=1.0,
             engine=EngineOverheads(
                 0,
@@ -190,7 +192,7 @@ class ServingEfficiencyTable:
         """Measured kernels times the fitted factors."""
         fit, software = self.fit, self.fit.engine(engine)
         physics, compute = fit.physics, software.compute
-        chips = [fit.accelerators.get(name, Chip()) for name in accelerators]
+        chips = [self._chip(name) for name in accelerators]
         launch, memory, speed = np.array([(chip.launch, chip.memory, chip.compute) for chip in chips]).T[:, :, None]
         formats = [fit.formats.get(precision, Format()) for precision in PRECISIONS]
         format_memory, format_speed, expert_memory, expert_speed = np.array(
@@ -200,19 +202,37 @@ class ServingEfficiencyTable:
             linear_flops_per_s=physics.linear_compute * compute * speed * format_speed * measured.matrix[0],
             linear_bytes_per_s=physics.linear_bandwidth * memory * format_memory * measured.matrix[1],
             linear_s=physics.linear_launch * launch * measured.matrix[2],
-            expert_flops_per_s=physics.expert_compute * compute * speed * format_speed * expert_speed * measured.experts[0],
+            expert_flops_per_s=physics.expert_compute
+            * physics.linear_compute
+            * compute
+            * speed
+            * format_speed
+            * expert_speed
+            * measured.matrix[0],
             expert_bytes_per_s=physics.expert_bandwidth * memory * format_memory * expert_memory * measured.experts[1],
             expert_s=physics.expert_launch * launch * measured.experts[2],
             attention_flops_per_s=physics.attention_compute * compute * speed[:, 0] * measured.prefill_flops_per_s,
             attention_bytes_per_s=physics.attention_bandwidth * memory * measured.decode[1],
             attention_s=physics.attention_launch * launch * measured.decode[2],
             all_reduce=physics.all_reduce,
-            exchange=physics.exchange,
+            exchange=software.exchange,
             routing=physics.routing,
+            expert_half_tokens=physics.expert_half_tokens,
             imbalance=physics.imbalance,
             engine=_overheads(software, fit),
             calibrated=self.calibrated,
         )
+
+    def _chip(self, name: str) -> Chip:
+        """Fitted factors; of a chip that no run was measured on, the geometric mean of its vendor's without kernels, or of all such."""
+        fitted, measured = self.fit.accelerators, self.kernels.accelerators
+        if name in fitted or name in measured:
+            return fitted.get(name, Chip())
+        others = {other: chip for other, chip in fitted.items() if other not in measured}
+        vendor = name.split("-", 1)[0]
+        alike = [chip for other, chip in others.items() if other.split("-", 1)[0] == vendor] or list(others.values()) or [Chip()]
+        memory, compute, launch = np.exp(np.mean(np.log([(chip.memory, chip.compute, chip.launch) for chip in alike]), axis=0))
+        return Chip(memory=float(memory), compute=float(compute), launch=float(launch))
 
 
 def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:

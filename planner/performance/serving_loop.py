@@ -65,9 +65,14 @@ def serving_rates(
 
 
 def _tpot_s(decode_s: FloatColumn, prefill: Prefill, batch: FloatColumn, load: Load, engine: EngineOverheads) -> FloatColumn:
-    """T_dec(B) + (B - 1) T_pf / o (equation 4.2); requests of one wave see half of the wave's prefills."""
+    """T_dec(B) + (B - 1) T_pf / o (equation 4.2).
+
+    B / o prompts arrive a step: those beyond the first share its pass. Requests of one wave see half of the wave's prefills.
+    """
+    arrivals = np.maximum(batch / load.output_tokens, 1.0)
+    steady_s = prefill.work_s + (prefill.alone_work_s - prefill.work_s) / arrivals
     kept = engine.kept_waves * np.asarray(load.same_length)
-    work_s = (1.0 - kept) * prefill.alone_work_s + 0.5 * kept * prefill.work_s
+    work_s = (1.0 - kept) * steady_s + 0.5 * kept * prefill.work_s
     return np.asarray(decode_s + engine.interference * np.maximum(batch - 1.0, 0.0) * work_s / load.output_tokens)
 
 
@@ -124,14 +129,19 @@ def saturated(replica: Replica, load: Load, most: FloatColumn) -> ServingRates:
     return _rates(_ttft_s(decode_s, tpot_s, prefill, most, most, load, engine), tpot_s, most, load)
 
 
-def static_batch(replica: Replica, load: Load, batch: FloatColumn) -> ServingRates:
-    """Means when `batch` prompts are prefilled together and decoded to the end before the next batch starts."""
+def static_batch(replica: Replica, load: Load, batch: FloatColumn, most: FloatColumn) -> ServingRates:
+    """Means when `batch` prompts are prefilled together and decoded to the end before the next batch starts.
+
+    What does not fit into the cache (`most`) follows in further waves of equal size.
+    """
+    waves = np.ceil(batch / most)
+    size = batch / waves
     work_s = replica.prefill(load.input_tokens, load.cached_tokens).work_s
-    tpot_s = replica.decode(batch, load.context_tokens).total_s
-    ttft_s = np.asarray(replica.efficiency.engine.step_s + batch * work_s)
-    end_to_end_s = ttft_s + (np.asarray(load.output_tokens, np.float64) - 1.0) * tpot_s
+    tpot_s = replica.decode(size, load.context_tokens).total_s
+    ttft_s = np.asarray(replica.efficiency.engine.step_s + size * work_s)
+    end_to_end_s = waves * (ttft_s + (np.asarray(load.output_tokens, np.float64) - 1.0) * tpot_s)
     requests_per_s = batch / end_to_end_s
-    return ServingRates(ttft_s, tpot_s, end_to_end_s, requests_per_s, requests_per_s * load.output_tokens, batch)
+    return ServingRates(ttft_s, tpot_s, end_to_end_s, requests_per_s, requests_per_s * load.output_tokens, size)
 
 
 def open_loop(replica: Replica, load: Load, requests_per_s: FloatColumn, most: FloatColumn) -> ServingRates:

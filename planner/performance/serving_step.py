@@ -279,7 +279,9 @@ def _expert_demand(
     fullest_hit = np.minimum(hit_rank + ranks * np.sqrt(hit_rank * (1.0 - hit / group.experts)), group.experts / ep)
     fullest_assigned = assigned + ranks * np.sqrt(assigned)
     elements = group.layers * group.elements * ep / devices  # each expert is split over the devices that are left
-    return 2.0 * fullest_assigned * elements, fullest_hit * elements
+    # Few tokens an expert leave the units of a matrix product idle: m / (m + m_half) of the rate.
+    padded = fullest_assigned + efficiency.expert_half_tokens * fullest_hit
+    return 2.0 * padded * elements, fullest_hit * elements
 
 
 def _collectives_s(

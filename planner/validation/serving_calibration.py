@@ -230,6 +230,8 @@ def serving_yaml(fit: ServingFit) -> str:
     tree = fit.model_dump()
     lines += ["physics:", *(f"  {name}: {value:.5g}" for name, value in tree.pop("physics").items())]
     for section, records in tree.items():
+        if not records:
+            continue
         lines.append(f"{section}:")
         for name in sorted(records):
             cells = ", ".join(f"{key}: {value:.5g}" for key, value in records[name].items())

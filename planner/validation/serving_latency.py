@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from planner.library import Library
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
-from planner.validation.names import accelerator_id, model_id, precision_index
+from planner.validation.names import precision_index
+from planner.validation.prediction import Prediction
 from planner.validation.rows import number_cell, text_cell
-from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError
+from planner.validation.serving_names import served_model, serving_accelerator
+from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError, predictions
 
 _BF16 = PRECISIONS.index("bf16")
-_NO_MODEL, _NO_ACCELERATOR, _NO_LOAD = "unknown_model", "unknown_accelerator", "no_load"
+_NO_LOAD = "no_load"
 _DRAWN_LENGTH = 0.9  # InferenceX draws lengths uniformly from 0.8 to 1.0 of the stated ones
 _REQUESTS_PER_CLIENT = 10  # of one InferenceX run
 # InferenceX starts SGLang before 0.5.10 on Blackwell with an interval between two looks at the queue: 10 steps, 30 from 16
@@ -23,12 +25,7 @@ _POLLING_RELEASE = re.compile(r"0\.5\.[0-9](\.|$)")
 
 def serving_latency_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
     """The run of a row. Raises `UnpredictableError` with the first thing that is missing."""
-    name, chip = text_cell(row, "model"), accelerator_id(text_cell(row, "system").replace("_", " "), library.hardware.accelerators)
-    model = model_id(name.rsplit("/", 1)[-1], library.models) or model_id(name, library.models)
-    if model is None:
-        raise UnpredictableError(_NO_MODEL)
-    if chip is None:
-        raise UnpredictableError(_NO_ACCELERATOR)
+    model, chip = served_model(text_cell(row, "model"), library), serving_accelerator(text_cell(row, "system"), library)
     precision = precision_index(text_cell(row, "precision"))
     precision = _BF16 if precision is None else precision
     split = text_cell(row, "mode") == "disagg"
@@ -67,7 +64,7 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
         same_length=not drawn,
         poll_steps=_poll_steps(row, engine, chip, clients) if drawn else 0.0,
         measured=measured,
-        slices=(("framework", engine), ("mode", "disaggregated" if split else "aggregated"), ("concurrency", f"{clients:g}")),
+        slices=(("framework", engine), ("mode", "disaggregated" if split else "aggregated"), ("regime", "closed loop")),
     )
 
 
@@ -87,12 +84,6 @@ def _poll_steps(row: Mapping[str, str], engine: str, chip: str, clients: float) 
     return (30.0 if clients >= 16 else 10.0) if polls and text_cell(row, "mode") != "disagg" else 0.0
 
 
-def serving_latency_runs(rows: Iterable[Mapping[str, str]], library: Library) -> list[ServingRun]:
-    """All rows that can be predicted."""
-    runs = []
-    for position, row in enumerate(rows):
-        try:
-            runs.append(serving_latency_run(position, row, library))
-        except UnpredictableError:
-            continue
-    return runs
+def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Prediction]:
+    """Predictions of all rows; a row gives one for each quantity it measured."""
+    yield from predictions(rows, library, serving_latency_run)

@@ -6,24 +6,29 @@ model, engine and regime, so that calibration can evaluate them again and again 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
 from model_db.architecture import Architecture
 from planner.cluster.platform import Platforms, platforms
-from planner.memory.serving import serving_memory, serving_recipe
+from planner.library import Library
+from planner.memory.engines import serving_recipe
+from planner.memory.serving import serving_memory
 from planner.performance.disaggregation import Pools, disaggregated_loop
 from planner.performance.serving_demand import ServingDemand, serving_demand
-from planner.performance.serving_efficiency import MeasuredRates, ServingEfficiency, ServingEfficiencyTable
+from planner.performance.serving_efficiency import MeasuredRates, ServingEfficiency, ServingEfficiencyTable, load_serving_efficiency
 from planner.performance.serving_loop import Load, ServingRates, closed_loop, largest_batch, open_loop, saturated, static_batch
 from planner.performance.serving_step import Replica
 from planner.request import Serving
 from planner.search.columns import PRECISIONS, FloatColumn, ServingColumns
+from planner.validation.prediction import Prediction
+from planner.validation.rows import is_scorable, text_cell
 
 Regime = Literal["closed", "offline", "static", "steady", "open", "limits"]
 Quantity = Literal["ttft_s", "tpot_s", "itl_s", "output_tokens_per_s"]
@@ -89,6 +94,9 @@ class ServingRun:
     def family(self) -> tuple[str, str, str]:
         """(model, accelerator, precision): what leave-one-family-out leaves out."""
         return self.model, self.accelerator, PRECISIONS[self.precision]
+
+
+Understanding = Callable[[int, Mapping[str, str], Library], ServingRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,13 @@ class Bench:
             ratio[list(group.rows)] = group.clients / group.replicas / np.maximum(group.most, 1e-9)
         return ratio
 
+    def fits(self) -> NDArray[np.bool_]:
+        """Whether a replica of each run holds its weights and the cache of at least one request."""
+        held = np.zeros(len(self.runs), np.bool_)
+        for group in self.groups:
+            held[list(group.rows)] = group.most >= 1.0
+        return held
+
     def predict(self, table: ServingEfficiencyTable) -> dict[Quantity, FloatColumn]:
         """Predicted quantities of every run; NaN where the regime has none."""
         efficiency = {engine: table.joined(rates, self.chips, engine) for engine, rates in self._measured.items()}
@@ -209,7 +224,7 @@ class Bench:
         elif group.regime == "offline":
             rates = saturated(replica, load, np.maximum(_FULL_OCCUPANCY * np.minimum(most, clients), 1.0))
         elif group.regime == "static":
-            rates = static_batch(replica, load, clients)
+            rates = static_batch(replica, load, clients, most)
         elif group.regime == "steady":
             rates = saturated(replica, load, clients)
         elif group.regime == "open":
@@ -236,3 +251,42 @@ def _most_batch(runs: Sequence[ServingRun], columns: ServingColumns, stands: Pla
 
 
 _RESERVED = {"trtllm": 1.0, "sglang": 0.7, "vllm": 0.6}
+
+
+def understood_runs(
+    rows: Iterable[Mapping[str, str]], library: Library, understand: Understanding
+) -> tuple[list[ServingRun], dict[int, str]]:
+    """Runs of the rows that can be predicted, and why the others cannot, by position."""
+    runs: list[ServingRun] = []
+    refused: dict[int, str] = {}
+    for position, row in enumerate(rows):
+        try:
+            runs.append(understand(position, row, library))
+        except UnpredictableError as error:
+            refused[position] = error.code
+    return runs, refused
+
+
+def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand: Understanding) -> Iterator[Prediction]:
+    """One prediction for each quantity that a row measured; rows that are not understood say why."""
+    table = list(rows)
+    runs, refused = understood_runs(table, library, understand)
+    predicted = Bench(runs, library.hardware).predict(load_serving_efficiency()) if runs else {}
+    of_row = {run.row: index for index, run in enumerate(runs)}
+    for position, row in enumerate(table):
+        name, scorable = text_cell(row, "row_id"), is_scorable(row)
+        if position in refused:
+            yield Prediction(position, name, "output_tokens_per_s", 0.0, None, refused[position], scorable, ())
+            continue
+        run = runs[of_row[position]]
+        for quantity, measured in run.measured.items():
+            value = float(predicted[quantity][of_row[position]])
+            yield Prediction(position, name, quantity, measured, value, "", scorable, run_slices(run, library.hardware))
+
+
+def run_slices(run: ServingRun, hardware: Hardware) -> tuple[tuple[str, str], ...]:
+    """What errors of a run are grouped by."""
+    chip = hardware.accelerators[run.accelerator]
+    kind = "moe" if serving_demand(run.architecture).experts else "dense"
+    own = (("vendor", chip.vendor), ("accelerator", run.accelerator), ("precision", PRECISIONS[run.precision]), ("architecture", kind))
+    return own + run.slices

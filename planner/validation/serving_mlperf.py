@@ -1,0 +1,114 @@
+"""Rows of `serving_mlperf.csv`: tokens a second of whole systems, offline or under limits on latency.
+
+Few submissions state their parallelism: a submitter takes what is fastest, so the prediction is that of the fastest tensor
+parallel degree that fits into a node. Limits are 99th percentiles; the mean model is held to the share of them that means
+reach in rows that report both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from planner.library import Library
+from planner.performance.serving_efficiency import load_serving_efficiency
+from planner.search.columns import KV_PRECISIONS, PRECISIONS
+from planner.validation.names import precision_index
+from planner.validation.prediction import Prediction
+from planner.validation.rows import is_scorable, number_cell, text_cell
+from planner.validation.serving_names import served_model, serving_accelerator, serving_names
+from planner.validation.serving_runs import Bench, Layout, ServingRun, UnpredictableError, run_slices
+
+_NO_LOAD = "no_load"
+_DEGREES = (1, 2, 4, 8)
+_CPU = "cpu"
+
+
+def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library) -> list[ServingRun]:
+    """The run of a row, once for each tensor parallel degree it may have used. Raises `UnpredictableError`."""
+    benchmark = text_cell(row, "benchmark").removesuffix("-99.9").removesuffix("-99")
+    lengths = serving_names().benchmarks.get(benchmark)
+    scenario, result = text_cell(row, "scenario"), number_cell(row, "result")
+    limits = serving_names().limits.get(benchmark, {}).get(scenario)
+    if lengths is None or result is None or text_cell(row, "units") != "Tokens/s" or (limits is None and scenario != "Offline"):
+        raise UnpredictableError(_NO_LOAD)
+    model = served_model(benchmark, library)
+    count = round(number_cell(row, "accelerators_total") or 0)
+    chip = serving_accelerator(text_cell(row, "accelerator") if count else text_cell(row, "host_cpu"), library)
+    per_node = round(number_cell(row, "accelerators_per_node") or 0) or count
+    if not count:
+        per_node = round(number_cell(row, "host_sockets") or 2)
+        count = per_node * max(1, round(number_cell(row, "nodes") or 1))
+    precision = _precision(row, chip, library)
+    shares = serving_names().mean_over_limit.get(scenario, (1.0, 1.0))
+    stated = number_cell(row, "tp")
+    degrees = [round(stated)] if stated else [degree for degree in _DEGREES if degree <= per_node and count % degree == 0]
+    engine = _engine(text_cell(row, "software"))
+    return [
+        ServingRun(
+            row=position,
+            row_id=text_cell(row, "row_id"),
+            source=text_cell(row, "round"),
+            model=model,
+            architecture=library.models[model].architecture,
+            accelerator=chip,
+            precision=precision,
+            kv_precision=KV_PRECISIONS.index("bf16" if PRECISIONS[precision] in {"bf16", "fp16", "int8"} else "fp8"),
+            engine=engine,
+            regime="limits" if limits else "offline",
+            decode=Layout(degree, 1, 1, 1, count // degree),
+            input_tokens=lengths.input,
+            output_tokens=number_cell(row, "mean_output_len_measured") or lengths.output,
+            clients=float("inf"),
+            most_batch=number_cell(row, "max_batch") or float("inf"),
+            ttft_limit_s=limits[0] * shares[0] if limits else float("inf"),
+            tpot_limit_s=limits[1] * shares[1] if limits else float("inf"),
+            measured={"output_tokens_per_s": result},
+            slices=(("source", text_cell(row, "round")), ("framework", engine), ("regime", scenario)),
+        )
+        for degree in degrees
+    ]
+
+
+def _precision(row: Mapping[str, str], chip: str, library: Library) -> int:
+    """As stated, but for 16 bit and blanks on accelerators: submitters run the narrowest published format their chip has."""
+    stated = precision_index(text_cell(row, "weight_dtype").replace("UINT4", "int4"))
+    if stated is not None and PRECISIONS[stated] not in {"bf16", "fp16"}:
+        return stated
+    accelerator = library.hardware.accelerators[chip]
+    if accelerator.kind == _CPU:
+        return PRECISIONS.index("bf16") if stated is None else stated
+    known = [name for name in serving_names().narrowest_format if accelerator.peak_flops_per_s.get(name)]
+    return PRECISIONS.index(known[0] if known else "bf16")
+
+
+def _engine(software: str) -> str:
+    name = software.lower()
+    return "trtllm" if "tensorrt" in name else "vllm" if "vllm" in name or "mango" in name else "generic"
+
+
+def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Prediction]:
+    """One prediction a row: tokens a second of the system."""
+    table = list(rows)
+    runs: list[ServingRun] = []
+    refused: dict[int, str] = {}
+    for position, row in enumerate(table):
+        try:
+            runs += serving_mlperf_runs(position, row, library)
+        except UnpredictableError as error:
+            refused[position] = error.code
+    bench = Bench(runs, library.hardware)
+    rates = bench.predict(load_serving_efficiency())["output_tokens_per_s"]
+    best: dict[int, tuple[float, ServingRun]] = {}
+    for run, rate, fits in zip(runs, rates, bench.fits(), strict=True):
+        if run.row not in best or (fits and rate > best[run.row][0]):
+            best[run.row] = float(rate), run
+    for position, row in enumerate(table):
+        name = text_cell(row, "row_id")
+        if position in refused:
+            yield Prediction(position, name, "output_tokens_per_s", 0.0, None, refused[position], is_scorable(row), ())
+            continue
+        predicted, run = best[position]
+        measured = run.measured["output_tokens_per_s"]
+        yield Prediction(
+            position, name, "output_tokens_per_s", measured, predicted, "", is_scorable(row), run_slices(run, library.hardware)
+        )
