@@ -1,6 +1,6 @@
 """Fit the collective model to the measured rows, print its errors and write the parameters back.
 
-    .venv/bin/python -m scripts.fit_collectives [--write]
+Run `.venv/bin/python -m scripts.fit_collectives`, with `--write` to keep the result.
 """
 
 from __future__ import annotations
