@@ -124,15 +124,17 @@ def load_hardware(overlays: Sequence[Path | bytes] = ()) -> Hardware:
         return _packaged_hardware()
     from hardware_db.overlay import read_overlays, with_overlays  # noqa: PLC0415 - pydantic is only needed for overlays
 
-    schema, drafts, digest, release = packaged()
+    base = packaged()
     read = read_overlays(overlays)
     own = digest_of((f"{number:04d}", overlay.content) for number, overlay in enumerate(read))
-    return _hardware(schema, with_overlays(drafts, read, schema), digest_of([(digest, own.encode())]), release)
+    drafts = with_overlays(base.drafts, read, base.schema)
+    return _hardware(base.schema, drafts, digest_of([(base.digest, own.encode())]), base.release)
 
 
 @cache
 def _packaged_hardware() -> Hardware:
-    return _hardware(*packaged())
+    base = packaged()
+    return _hardware(base.schema, base.drafts, base.digest, base.release)
 
 
 def _hardware(schema: Schema, drafts: Sequence[Draft], digest: str, release: str) -> Hardware:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -20,6 +21,16 @@ DATA = ROOM / "data"
 SCHEMA_FILE = "schema.yaml"
 
 
+@dataclass(frozen=True, slots=True)
+class PackagedCatalog:
+    """The schema, the valid entries, the digest of the files and the day the catalog was released."""
+
+    schema: Schema
+    drafts: tuple[Draft, ...]
+    digest: str
+    release: str
+
+
 def data_files(folder: Path = DATA) -> dict[str, bytes]:
     """Contents of all data files of `folder` by their path below it."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".csv") or path.name == "RELEASE")
@@ -28,17 +39,17 @@ def data_files(folder: Path = DATA) -> dict[str, bytes]:
 
 def merged_drafts(overlays: Sequence[Path | bytes] = ()) -> tuple[Schema, tuple[Draft, ...]]:
     """The schema and the entries as they are written, those of `overlays` added or put in place."""
-    schema, drafts, _, _ = packaged()
+    own = packaged()
     if not overlays:
-        return schema, drafts
+        return own.schema, own.drafts
     from hardware_db.overlay import read_overlays, with_overlays  # noqa: PLC0415 - pydantic is only needed for overlays
 
-    return schema, with_overlays(drafts, read_overlays(overlays), schema)
+    return own.schema, with_overlays(own.drafts, read_overlays(overlays), own.schema)
 
 
 @cache
-def packaged() -> tuple[Schema, tuple[Draft, ...], str, str]:
-    """The schema, the valid entries, the digest of the files and the release date of the packaged catalog.
+def packaged() -> PackagedCatalog:
+    """The packaged catalog as it is written.
 
     Raises `RackwrightError` if the files are not valid. What was parsed and found valid is kept in the user's cache.
     """
@@ -47,11 +58,11 @@ def packaged() -> tuple[Schema, tuple[Draft, ...], str, str]:
     code = digest_of((path.relative_to(ROOM).as_posix(), path.read_bytes()) for path in ROOM.rglob("*.py"))
     content = cast("dict[str, list[list[Yaml]]]", cached("hardware", f"{digest}-{code[:16]}", lambda: _checked(files)))
     drafts = tuple(Draft(cast("str", file), cast("Mapping[str, Yaml]", values)) for file, values in content["entries"])
-    return schema_of(cast("Yaml", content["schema"])), drafts, digest, files["RELEASE"].decode().strip()
+    return PackagedCatalog(schema_of(cast("Yaml", content["schema"])), drafts, digest, files["RELEASE"].decode().strip())
 
 
 def _checked(files: Mapping[str, bytes]) -> Yaml:
-    from hardware_db.check import catalog_faults  # noqa: PLC0415 - pydantic is only needed when the files have changed
+    from hardware_db.validity import catalog_faults  # noqa: PLC0415 - pydantic is only needed when the files have changed
 
     raw = parse_yaml(files[SCHEMA_FILE], SCHEMA_FILE)
     schema = schema_of(raw)

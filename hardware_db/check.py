@@ -1,94 +1,30 @@
-"""What is wrong with a catalog: entries that break the schema, dangling references, duplicates, and figures that cannot be.
+"""Every check of a catalog at once, for the people who write entries: what it takes to load, then physics and prices.
 
-`catalog_faults` is what a catalog must pass to be loaded; `plausibility_faults` adds the physics and the prices, for the
-people who write entries. Each fault names file, entry, field, what is allowed and, where it can, the fix.
+Each fault names file, entry, field, what is allowed and, where it can, the fix.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from facts.errors import Fault, RackwrightError, shown
-from facts.yaml_files import Yaml, parse_yaml
-from hardware_db.convert import Draft, Values
-from hardware_db.schema.models import Models
-from hardware_db.schema.table import Kind, Schema, schema_of
+from facts.errors import Fault, RackwrightError
+from facts.yaml_files import parse_yaml
+from hardware_db.catalog_files import DATA, SCHEMA_FILE, data_files, entries_of
+from hardware_db.overlay import read_overlays, with_overlays
+from hardware_db.plausibility import plausibility_faults
+from hardware_db.schema.table import schema_of
+from hardware_db.validity import catalog_faults
 
 
-def check_catalog(folder: Path | None = None, overlays: Sequence[Path | bytes] = ()) -> tuple[Fault, ...]:
-    """Every fault of the catalog files in `folder` (the packaged ones if not given) with `overlays` on top of them."""
-    from hardware_db.catalog_files import DATA, SCHEMA_FILE, data_files, entries_of  # noqa: PLC0415 - they check with this module
-    from hardware_db.overlay import read_overlays, with_overlays  # noqa: PLC0415
-    from hardware_db.plausibility import plausibility_faults  # noqa: PLC0415
-
+def check_catalog(folder: Path = DATA, overlays: Sequence[Path | bytes] = ()) -> tuple[Fault, ...]:
+    """Every fault of the catalog files in `folder` with `overlays` on top of them; later checks run when earlier ones pass."""
     try:
-        files = data_files(folder or DATA)
         schema = schema_of(parse_yaml(data_files()[SCHEMA_FILE], SCHEMA_FILE))
-        drafts = tuple(entries_of(files, schema))
+        drafts = tuple(entries_of(data_files(folder), schema))
+        faults = catalog_faults(drafts, schema)
+        if faults:
+            return faults
+        return tuple(plausibility_faults(with_overlays(drafts, read_overlays(overlays), schema), schema))
     except RackwrightError as error:
         return error.faults
-    faults = catalog_faults(drafts, schema)
-    if faults:
-        return faults
-    try:
-        merged = with_overlays(drafts, read_overlays(overlays), schema)
-    except RackwrightError as error:
-        return error.faults
-    return tuple(plausibility_faults(merged, schema))
-
-
-def catalog_faults(drafts: Sequence[Draft], schema: Schema) -> tuple[Fault, ...]:
-    """Faults that keep a catalog from being loaded: entries against the schema, duplicates, references."""
-    models = Models(schema)
-    faults = [fault for draft in drafts for fault in models.faults(draft.values, where(draft))]
-    faults += _duplicates(drafts)
-    return tuple(faults) or reference_faults(drafts, schema)
-
-
-def where(draft: Draft) -> str:
-    """File and entry, as faults name them."""
-    return f"{draft.file} {shown(draft.values.get('id', '?'))}"
-
-
-def _duplicates(drafts: Iterable[Draft]) -> Iterator[Fault]:
-    counts: Counter[str] = Counter()
-    for draft in drafts:
-        identity = str(draft.values.get("id"))
-        counts[identity] += 1
-        if counts[identity] == 2:
-            yield Fault("catalog_duplicate", draft.file, "id", shown(identity))
-
-
-def reference_faults(drafts: Sequence[Draft], schema: Schema, only: Container[str] | None = None) -> tuple[Fault, ...]:
-    """References to entries that do not exist or are of another kind; with `only`, those of the entries named there."""
-    kinds = {draft.id: draft.kind for draft in drafts}
-    return tuple(
-        fault
-        for draft in drafts
-        if only is None or draft.id in only
-        for fault in _dangling(draft.values, schema.kinds[draft.kind], schema, kinds, where(draft))
-    )
-
-
-def _dangling(values: Values, kind: Kind, schema: Schema, kinds: Mapping[str, str], place: str, path: str = "") -> Iterator[Fault]:
-    for name, value in values.items():
-        field = schema.fields.get(name)
-        if field is None or value is None:
-            continue
-        if field.type == "rows" and isinstance(value, list):
-            for number, row in enumerate(value):
-                if isinstance(row, Mapping):
-                    yield from _dangling(row, kind, schema, kinds, place, f"{path}{name}.{number}.")
-        elif field.type == "reference":
-            for target in _as_list(value):
-                if kinds.get(str(target)) not in field.to:
-                    known = [identity for identity, target_kind in kinds.items() if target_kind in field.to]
-                    hint = "".join(difflib.get_close_matches(str(target), known, 1, cutoff=0.4))
-                    yield Fault("catalog_dangling", place, path + name, shown(target), ", ".join(field.to), hint)
-
-
-def _as_list(value: Yaml) -> list[Yaml]:
-    return value if isinstance(value, list) else [value]

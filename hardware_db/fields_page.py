@@ -65,4 +65,4 @@ def _holds(field: Field) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(fields_page(packaged()[0]))
+    sys.stdout.write(fields_page(packaged().schema))

@@ -10,10 +10,10 @@ from typing import cast
 
 from facts.errors import Fault, shown
 from facts.yaml_files import Yaml
-from hardware_db.check import where
 from hardware_db.convert import Draft, record_of, row_of
 from hardware_db.records import Accelerator, CloudOffer, HostMemory, ScaleUpLink, Server, Switch
 from hardware_db.schema.table import Schema
+from hardware_db.validity import where
 
 DOUBLING = 2.05  # a format of half the width may run at twice the rate, and rounding
 CLOSE = 0.02  # two printings of one figure agree within this

@@ -6,21 +6,21 @@ import pytest
 
 from facts.errors import Fault
 from hardware_db.catalog_files import packaged
-from hardware_db.check import reference_faults, where
 from hardware_db.convert import Draft
 from hardware_db.plausibility import plausibility_faults
 from hardware_db.schema.models import Models
 from hardware_db.schema.table import Schema
+from hardware_db.validity import reference_faults, where
 
 
 @pytest.fixture(scope="session")
 def schema() -> Schema:
-    return packaged()[0]
+    return packaged().schema
 
 
 @pytest.fixture(scope="session")
 def drafts() -> tuple[Draft, ...]:
-    return packaged()[1]
+    return packaged().drafts
 
 
 @pytest.fixture(scope="session")

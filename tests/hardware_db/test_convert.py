@@ -131,10 +131,9 @@ def test_reference_fabrics_and_the_storage_benchmark(hardware):
 
 @given(st.floats(30, 3e7), st.floats(0.1, 2000), st.floats(5, 40_000))
 def test_conversion_is_a_factor(bandwidth, memory, power):
-    schema, drafts, _, _ = packaged()
-    base = next(draft for draft in drafts if draft.id == "nvidia-l4")
+    base = next(draft for draft in packaged().drafts if draft.id == "nvidia-l4")
     values = dict(base.values) | {"memory_bandwidth_GBps": bandwidth, "memory_GiB": memory, "tdp_W": power}
-    record = record_of(Draft("x", values), schema)
+    record = record_of(Draft("x", values), packaged().schema)
     assert isinstance(record, Accelerator)
     assert record.memory_bandwidth_bytes_per_s == pytest.approx(bandwidth * 1e9)
     assert record.memory_bytes == pytest.approx(memory * 1024**3)

@@ -6,12 +6,12 @@ import pytest
 
 from facts.yaml_files import Yaml, parse_yaml
 from hardware_db.catalog_files import packaged
-from hardware_db.check import reference_faults
 from hardware_db.convert import Draft
 from hardware_db.schema.table import Field
 from hardware_db.template import entry_template
+from hardware_db.validity import reference_faults
 
-KINDS = sorted(packaged()[0].kinds)
+KINDS = sorted(packaged().schema.kinds)
 
 
 def filled(field: Field, schema, kind, drafts) -> Yaml:
