@@ -83,14 +83,19 @@ class Outcomes(Generic[Candidates]):
 
 
 @dataclass(slots=True)
-class Account:
-    """What the search did: candidates evaluated, pruned by a bound, rejected by reason, and the nearest miss a platform."""
+class Account(Generic[Candidates]):
+    """What the search did: candidates evaluated, pruned by a bound, rejected by reason, and the nearest miss a platform.
+
+    misses   platform -> (index into REASONS, excess); reason 0 where something fits
+    near     platform -> the candidate of that miss, where it was evaluated
+    """
 
     evaluated: int = 0
     pruned: int = 0
     feasible: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    misses: dict[int, tuple[int, float]] = field(default_factory=dict)  # platform -> (index into REASONS, excess)
+    misses: dict[int, tuple[int, float]] = field(default_factory=dict)
+    near: dict[int, Outcomes[Candidates]] = field(default_factory=dict)
 
     def record(self, outcomes: Outcomes[Candidates]) -> None:
         """Count the rows of `outcomes`; the nearest miss fails the latest check by the least."""
@@ -99,9 +104,16 @@ class Account:
         for index, count in enumerate(np.bincount(outcomes.reason, minlength=len(REASONS))):
             if index and count:
                 self.rejected[REASONS[index]] += int(count)
-        self.miss(outcomes.columns.platform, outcomes.reason, outcomes.excess)
+        self.miss(outcomes.columns.platform, outcomes.reason, outcomes.excess, outcomes)
 
-    def miss(self, platform: IntColumn, reason: IntColumn | int, excess: FloatColumn) -> None:
+    def settle(self, exact: Outcomes[Candidates]) -> None:
+        """Put the exact outcomes of near misses in the place of what was known of their platforms."""
+        for row, platform in enumerate(exact.columns.platform.tolist()):
+            self.misses[platform] = (int(exact.reason[row]), float(exact.excess[row]))
+
+    def miss(
+        self, platform: IntColumn, reason: IntColumn | int, excess: FloatColumn, evaluated: Outcomes[Candidates] | None = None
+    ) -> None:
         """Remember the nearest miss of each platform: the one that fails the latest check, by the least."""
         reasons = np.broadcast_to(reason, len(platform))
         order = np.lexsort((excess, -reasons, platform))
@@ -114,6 +126,8 @@ class Account:
                 self.misses[name] = (0, 0.0)
             elif (miss[0], -miss[1]) > (best[0], -best[1]):
                 self.misses[name] = miss
+                if evaluated is not None:
+                    self.near[name] = evaluated.take(np.array([row]))
 
     def reject_platform(self, platform: int, reason: str) -> None:
         """A platform without a single candidate."""

@@ -18,11 +18,11 @@ from planner.explain.assumptions import assumptions
 from planner.explain.misses import nearest_miss
 from planner.ground import Ground, ground
 from planner.library import Library, default_library
-from planner.outcomes import Account, Candidates, Outcomes, objective_key, pareto
+from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key, pareto
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import Recommend, known
 from planner.request import PlanRequest, Serving
-from planner.search.columns import PRECISIONS
+from planner.search.columns import PRECISIONS, ServingColumns, TrainingColumns
 from planner.serving import ServingStage
 from planner.subject import subject
 from planner.training import TrainingStage
@@ -69,7 +69,7 @@ class Stage(Protocol[Candidates]):
     def ground(self) -> Ground:
         """What the candidates stand on."""
 
-    def search(self, progress: Progress) -> tuple[Outcomes[Candidates], Account]:
+    def search(self, progress: Progress) -> tuple[Outcomes[Candidates], Account[Candidates]]:
         """Survivors worth showing, and the account of the search."""
 
     def exact(self, chosen: Outcomes[Candidates]) -> tuple[Outcomes[Candidates], Recommend]:
@@ -82,7 +82,7 @@ class Found:
 
     recommendations: tuple[Recommendation, ...]
     frontier: tuple[FrontierPoint, ...]
-    account: Account
+    account: Account[TrainingColumns] | Account[ServingColumns]
 
 
 def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -> Found:
@@ -95,6 +95,8 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
     bounds = objective_key(survivors, request.objective)[ranked]
     frontier = _frontier(survivors, stage.ground.platforms.accelerator_id, request)
     if not len(ranked):
+        if account.near:
+            account.settle(stage.exact(Outcomes.concatenate(list(account.near.values())))[0])
         return Found((), frontier, account)
     length = _SHORTLIST
     while True:
@@ -104,6 +106,8 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
             break
         length *= 2
     order = np.lexsort((np.arange(len(exact)), exact))
+    if not np.isfinite(exact).any():
+        account.settle(outcomes)
     return Found(recommend(order[np.isfinite(exact[order])]), frontier, account)
 
 
@@ -118,7 +122,9 @@ def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray
     return ranked
 
 
-def _counts(account: Account, request: PlanRequest, considered: tuple[str, ...], left_out: dict[str, str]) -> SearchCounts:
+def _counts(
+    account: Account[TrainingColumns] | Account[ServingColumns], request: PlanRequest, considered: tuple[str, ...], left_out: dict[str, str]
+) -> SearchCounts:
     misses = [nearest_miss(considered[row], reason, excess, request) for row, (reason, excess) in sorted(account.misses.items()) if reason]
     unusable = [
         NearestMiss(accelerator_id=id_, reason=reason, over_by=0.0, change={})
@@ -131,8 +137,13 @@ def _counts(account: Account, request: PlanRequest, considered: tuple[str, ...],
         feasible=account.feasible,
         rejected=dict(sorted(account.rejected.items())),
         accelerators=len(considered),
-        nearest=(*sorted(misses, key=lambda miss: (not miss.change, miss.over_by)), *unusable),
+        nearest=(*sorted(misses, key=_nearness), *unusable),
     )
+
+
+def _nearness(miss: NearestMiss) -> tuple[bool, int, float]:
+    """Order of misses: those that one change mends, and of these the one that passed the most checks."""
+    return not miss.change, -REASONS.index(miss.reason), miss.over_by
 
 
 def _frontier(survivors: Outcomes[Candidates], considered: tuple[str, ...], request: PlanRequest) -> tuple[FrontierPoint, ...]:

@@ -61,9 +61,9 @@ class ServingStage:
         assert isinstance(workload, Serving)  # noqa: S101 the pipeline chose this stage by the workload
         return cls(ground, workload, serving_demand(ground.subject.architecture), efficiency)
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account]:
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account[ServingColumns]]:
         """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
-        account, survivors = Account(), [Outcomes.none(ServingColumns.none())]
+        account, survivors = Account[ServingColumns](), [Outcomes.none(ServingColumns.none())]
         cells = ServingColumns.concatenate([self._cells(platform) for platform in range(len(self.ground.precisions))])
         for start in range(0, len(cells), _CHUNK_ROWS):
             outcomes = self.outcomes(cells.take(np.arange(start, min(start + _CHUNK_ROWS, len(cells)))))

@@ -56,7 +56,7 @@ class TrainingStage:
         assert isinstance(workload, Training)  # noqa: S101 the pipeline chose this stage by the workload
         return cls(ground, workload, efficiency)
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account]:
+    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """The best run of every platform and number format; survivors worth showing, and the account."""
         return TrainingSearch.of(self).run(progress)
 

@@ -32,7 +32,7 @@ class TrainingSearch:
     shape: ModelShape
     counts: IntColumn  # shape (platforms, most counts), padded with 0
     best: FloatColumn  # of each platform and format
-    account: Account = field(default_factory=Account)
+    account: Account[TrainingColumns] = field(default_factory=Account)
     found: list[Outcomes[TrainingColumns]] = field(default_factory=list)
 
     @classmethod
@@ -45,7 +45,7 @@ class TrainingSearch:
         best = np.full(len(counts) * len(PRECISIONS), np.inf)
         return cls(stage, ModelShape.of(stage.ground.subject.architecture), table, best)
 
-    def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account]:
+    def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
         layouts = TrainingColumns.concatenate([self._layouts(platform) for platform in range(len(self.counts))])
         bound = self.stage.bound(layouts, self.stage.alone_s(layouts), self._most_ranks(layouts))
