@@ -110,7 +110,7 @@ def _layouts(run: TrainingRun, layers: int, domain: int) -> Iterator[dict[str, i
     )
     for tp, pp, cp in degrees:
         dp, rest = divmod(run.devices, tp * pp * cp)
-        if rest or dp == 0 or (stated.fsdp and stated.fsdp > dp * cp and not run.known):
+        if rest or dp == 0 or (stated.fsdp and stated.fsdp > dp * cp and not run.determined):
             continue
         per_replica = max(1, run.global_batch // dp)
         micro_batches = [stated.micro_batch] if stated.micro_batch else divisors(per_replica, 64)
@@ -119,7 +119,7 @@ def _layouts(run: TrainingRun, layers: int, domain: int) -> Iterator[dict[str, i
             _virtual_stages(run, pp, layers),
             micro_batches,
             _shardings(run, dp * cp, pp),
-            [stated.recompute] if stated.recompute is not None and run.known else [_NONE, _FULL],
+            [stated.recompute] if stated.recompute is not None and run.determined else [_NONE, _FULL],
         ):
             found += 1
             if found > _MOST_CANDIDATES:
@@ -162,6 +162,6 @@ def _shardings(run: TrainingRun, replicas: int, pp: int) -> list[tuple[int, int]
     fsdp = run.layout.fsdp
     if fsdp is not None and fsdp > 1:
         return [(3, min(fsdp, replicas))]
-    if fsdp == 0 or run.known:
+    if fsdp == 0 or run.determined:
         return [(1 if replicas > 1 else 0, replicas)]
     return [(1 if replicas > 1 else 0, replicas)] + ([(3, replicas)] if pp == 1 and replicas > 1 else [])

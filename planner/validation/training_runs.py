@@ -65,6 +65,7 @@ class TrainingRun:
     global_batch: int  # sequences
     layout: Layout
     model: str  # what the row calls it, in one spelling
+    known: bool  # the source states the parallelism
 
     @property
     def stack(self) -> str:
@@ -77,8 +78,8 @@ class TrainingRun:
         return self.condition.release
 
     @property
-    def known(self) -> bool:
-        """Whether the source states the parallelism."""
+    def determined(self) -> bool:
+        """Whether the parallelism is stated or follows from what is."""
         return self.layout.tp is not None and self.layout.pp is not None
 
     @property
@@ -111,7 +112,7 @@ def training_run(position: int, row: Mapping[str, str], library: Library) -> Tra
     devices = _needed(count_cell(row, "n_acc") or count_cell(row, "total_accelerators"), "no_device_count")
     sequence = _needed(count_cell(row, "seq_len"), "no_sequence_length")
     stack, release = software(row)
-    layout = _layout(row, stack, mlperf=mlperf)
+    layout = _layout(row, stack, devices, mlperf=mlperf)
     batch = count_cell(row, "global_batch") or _batch_of(row, layout, devices)
     task = text_cell(row, "task") or text_cell(row, "benchmark")
     return TrainingRun(
@@ -128,6 +129,7 @@ def training_run(position: int, row: Mapping[str, str], library: Library) -> Tra
         sequence_tokens=sequence,
         global_batch=_needed(batch, "no_global_batch"),
         layout=layout,
+        known=count_cell(row, "tp") is not None and count_cell(row, "pp") is not None,
         model=model_id(name, library.models) or re.sub(r"\W", "", name.lower()),
     )
 
@@ -198,7 +200,7 @@ def _recipe(label: str) -> str:
     return "row" if "rowwise" in text else ""
 
 
-def _layout(row: Mapping[str, str], stack: str, *, mlperf: bool) -> Layout:
+def _layout(row: Mapping[str, str], stack: str, devices: int, *, mlperf: bool) -> Layout:
     tp, pp = count_cell(row, "tp"), count_cell(row, "pp")
     stated_fsdp = number_cell(row, "fsdp")
     layout = Layout(
@@ -214,8 +216,9 @@ def _layout(row: Mapping[str, str], stack: str, *, mlperf: bool) -> Layout:
     if stack == "torchtitan":
         return _torchtitan_layout(row, layout)
     if stack == "deepspeed":
-        whole = count_cell(row, "total_accelerators") or count_cell(row, "n_acc")
-        return replace(layout, tp=layout.tp or 1, pp=layout.pp or 1, cp=layout.cp or 1, fsdp=whole, recompute=_FULL)
+        return replace(layout, tp=layout.tp or 1, pp=layout.pp or 1, cp=layout.cp or 1, fsdp=devices, recompute=_FULL)
+    if layout.tp is None and layout.fsdp == devices:  # all devices share the weights: nothing is left for other ways to divide
+        return replace(layout, tp=1, pp=1, cp=1)
     return layout
 
 

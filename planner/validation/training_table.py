@@ -19,7 +19,7 @@ TABLES = ("training_published", "training_mlperf")
 
 
 def calibration_runs(tables: Mapping[str, bytes], library: Library) -> Iterator[tuple[TrainingRun, float]]:
-    """Runs with known parallelism and a step time; context rows and those marked as contradictory are left out."""
+    """Runs whose parallelism is determined, with a step time; context rows and those marked as contradictory are left out."""
     for content in tables.values():
         for position, row in enumerate(parse_rows(content)):
             step_s = number_cell(row, "step_time_s")
@@ -29,7 +29,7 @@ def calibration_runs(tables: Mapping[str, bytes], library: Library) -> Iterator[
                 run = training_run(position, row, library)
             except NotPredictableError:
                 continue
-            if run.known:
+            if run.determined:
                 yield run, step_s
 
 
