@@ -154,6 +154,8 @@ def _headline(best: Recommendation, language: Language) -> str:
 
 
 def _bill(item: Recommendation, language: Language) -> str:
+    if not item.bill:
+        return tr("Option {rank} is rented: nothing is bought.", language, rank=str(item.rank)) + "\n"
     title = tr("Bill of materials of option {rank}", language, rank=str(item.rank))
     return f"{title}\n{text_table(BILL_COLUMNS, item.bill, language)}\n"
 

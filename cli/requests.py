@@ -57,7 +57,9 @@ def faults_named(name: str) -> Iterator[None]:
     try:
         yield
     except RackwrightError as error:
-        raise RackwrightError(*(replace(fault, where=name) if fault.where in {"", "request"} else fault for fault in error.faults)) from None
+        raise RackwrightError(
+            *(replace(fault, where=name) if fault.where in {"", "request"} else fault for fault in error.faults)
+        ) from None
 
 
 def _from_file(path: str) -> NamedRequest:
