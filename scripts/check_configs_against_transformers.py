@@ -220,6 +220,9 @@ SPECIAL = {
         "o_groups": 2, "o_lora_rank": rng.randint(8, 20), "mlp_layer_types": None,
     },
     "laguna": lambda rng, kept, layers: {"num_attention_heads_per_layer": [kept["num_attention_heads"]] * layers, "gating": rng.choice([True, "per-element"])},
+    "minimax_m3_vl_text": lambda rng, kept, layers: {
+        **_kinds("minimax_m3_sparse", "full_attention")(rng, kept, layers), "mlp_layer_types": [rng.choice(["sparse", "dense"]) for _ in range(layers)],
+    },
     "qwen3_next": _kinds("linear_attention", "full_attention"),
     "qwen3_5_text": _kinds("linear_attention", "full_attention"),
     "qwen3_5_moe_text": _kinds("linear_attention", "full_attention"),
@@ -237,6 +240,7 @@ SPECIAL = {
     "qwen3_moe": lambda rng, kept, layers: {"decoder_sparse_step": rng.choice([1, 2]), "mlp_only_layers": [0]},
     "persimmon": lambda rng, kept, layers: {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5}},
 }  # fmt: skip
+
 
 def _inside(**types: str):  # noqa: ANN202
     """Nested configurations that the class would otherwise fill with its own full-size defaults."""

@@ -15,6 +15,7 @@ import transformers  # noqa: E402
 import yaml  # noqa: E402
 from check_configs_against_transformers import fields_of  # noqa: E402
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: E402
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES  # noqa: E402
 
 from model_db.config_import.fields import DEFAULTS  # noqa: E402
 from model_db.config_import.templates import FAMILIES, known_model_types  # noqa: E402
@@ -44,6 +45,15 @@ def names_read() -> set[str]:
     return names
 
 
+def class_prefix(model_type: str) -> str:
+    """`Llama` for the classes `LlamaModel`, `LlamaForCausalLM`, ...; empty if there is no telling."""
+    for names, ending in ((MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, "ForCausalLM"), (MODEL_MAPPING_NAMES, "Model")):
+        name = names.get(model_type, "")
+        if isinstance(name, str) and name.endswith(ending):
+            return name.removesuffix(ending)
+    return ""
+
+
 def plain(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) <= 64 and all(plain(entry) for entry in value)
@@ -52,7 +62,7 @@ def plain(value: object) -> bool:
 
 def main() -> None:
     read = names_read()
-    types = {}
+    types, prefixes = {}, {}
     for model_type in known_model_types():
         if model_type not in CONFIG_MAPPING:
             continue
@@ -63,12 +73,17 @@ def main() -> None:
             if name in read and value is not None and plain(value)
         }
         aliases = {alias: name for alias, name in getattr(config_class, "attribute_map", {}).items() if name in read or alias in read}
+        if prefix := class_prefix(model_type):
+            prefixes.setdefault(prefix, []).append(model_type)
         types[model_type] = {"fields": fields, **({"aliases": aliases} if aliases else {})}
+    plainest = {prefix: min(names, key=lambda name: (name.replace("_", "") != prefix.lower(), name)) for prefix, names in prefixes.items()}
     head = (
         "# What configuration classes assume for fields a config.json leaves out, and other names of fields.\n"
         f"# Read from the class definitions of transformers {transformers.__version__} by scripts/config_defaults.py.\n"
     )
-    body = yaml.safe_dump({"model_types": types}, sort_keys=True, default_flow_style=None, width=1000, allow_unicode=True)
+    body = yaml.safe_dump(
+        {"class_prefixes": plainest, "model_types": types}, sort_keys=True, default_flow_style=None, width=1000, allow_unicode=True
+    )
     DEFAULTS.write_text(head + body, encoding="utf-8")
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 from facts.cache import cached, digest_of
 from facts.errors import Fault, RackwrightError, shown
 from facts.yaml_files import Limits, Yaml, parse_yaml
+from model_db.architecture import Frozen
 from model_db.config_import.expressions import Value
 
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
@@ -47,51 +49,70 @@ def _depth(value: Yaml) -> int:
     return _DEEPEST + 1
 
 
+class ClassDefaults(Frozen):
+    """The content of `defaults.yaml`."""
+
+    class_prefixes: dict[str, str]  # model type by how the names of its classes begin
+    model_types: dict[str, dict[str, dict[str, JsonValue]]]  # by model type: `fields` with defaults, `aliases` of fields
+
+
 @lru_cache(maxsize=1)
-def class_defaults() -> dict[str, dict[str, dict[str, JsonValue]]]:
-    """For every known model type: `fields` with the default of its configuration class, `aliases` of its fields."""
+def class_defaults() -> ClassDefaults:
+    """What configuration classes assume for fields that a file leaves out."""
     content = DEFAULTS.read_bytes()
     document = cached("config_defaults", digest_of([("defaults", content)]), lambda: parse_yaml(content, DEFAULTS.name, Limits()))
-    return TypeAdapter(dict[str, dict[str, dict[str, dict[str, JsonValue]]]]).validate_python(document)["model_types"]
+    return ClassDefaults.model_validate(document)
+
+
+class PartType(NamedTuple):
+    """Of which type a nested configuration is: the one it states if it may be `any_type`, else this."""
+
+    model_type: str
+    any_type: bool = False
+    optional: bool = False  # left out, it is not there; otherwise all its fields are defaults
 
 
 @dataclass(frozen=True)
 class ConfigFields:
-    """One configuration, or one nested in it, with the defaults of its model type.
-
-    `part_types` says of which model type a nested configuration is that does not say it itself.
-    """
+    """One configuration, or one nested in it, with the defaults of its model type."""
 
     raw: Mapping[str, Yaml]
     model_type: str
-    part_types: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, PartType] = field(default_factory=dict)
+    assumed: dict[str, Value] = field(default_factory=dict)  # fields taken from the class, as they are read
 
     def field(self, name: str) -> Value:
         """The value of `name`: from the file, else of the class, else `None`. A nested configuration comes as `ConfigFields`."""
-        value = self._stated(name)
-        if isinstance(value, dict) and name.endswith("_config"):
-            return self.part(name)
-        return self.part(name) if name in self.part_types and name not in self.raw else value
+        if name in self.parts:
+            left_out = name not in self.raw and not self.parts[name].optional
+            return self.part(name) if left_out or isinstance(self.raw.get(name), dict) else None
+        return self._stated(name)
 
-    def _stated(self, name: str) -> Value:
-        known = class_defaults().get(self.model_type, {})
-        if name in self.raw:
-            return _value(self.raw[name])
-        for alias, target in known.get("aliases", {}).items():
-            if target == name and alias in self.raw:
-                return _value(self.raw[alias])
-        target = known.get("aliases", {}).get(name)
-        return known.get("fields", {}).get(name) if target is None else self._stated(str(target))
-
-    def part(self, name: str, default_type: str = "") -> ConfigFields:
+    def part(self, name: str) -> ConfigFields:
         """The nested configuration `name`; empty, so all defaults, if the file has none."""
         nested = self.raw.get(name)
         nested = nested if isinstance(nested, dict) else {}
+        model_type, any_type, _ = self.parts[name]
         stated = nested.get("model_type")
-        default = default_type or self.part_types.get(name, "")
-        known = isinstance(stated, str) and stated in class_defaults() and stated != self.model_type
-        return ConfigFields(nested, str(stated) if known else default or str(stated or ""))
+        if any_type and isinstance(stated, str) and stated in class_defaults().model_types:
+            model_type = stated
+        return ConfigFields(nested, model_type, assumed=self.assumed)
+
+    def _stated(self, name: str) -> Value:
+        known = class_defaults().model_types.get(self.model_type, {})
+        if name in self.raw:
+            return _value(self.raw[name])
+        aliases = known.get("aliases", {})
+        for alias, target in aliases.items():
+            if target == name and alias in self.raw:
+                return _value(self.raw[alias])
+        if name in aliases:
+            return self._stated(str(aliases[name]))
+        default = _value(known.get("fields", {}).get(name))
+        if isinstance(default, int) and default > 1:
+            self.assumed[name] = default
+        return default
 
 
-def _value(value: Yaml) -> Value:
+def _value(value: Yaml | JsonValue) -> Value:
     return value  # type: ignore[return-value]  # the same plain data; list is invariant

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from facts.errors import Fault, RackwrightError, shown
 from facts.yaml_files import Yaml
 from model_db.architecture import Architecture
-from model_db.config_import.fields import ConfigFields, parse_config
-from model_db.config_import.lowering import lower
+from model_db.config_import.fields import ConfigFields, class_defaults, parse_config
+from model_db.config_import.lowering import lower, with_parts
 from model_db.config_import.templates import Family, family_of
 from model_db.models import ModelEntry
 
@@ -22,32 +22,36 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
     names where they say enough. Both are said in `notes`. Raises RackwrightError with the fields that are missing or refused.
     """
     raw = parse_config(content, name) if isinstance(content, (bytes, str)) else content
-    model_type = raw.get("model_type")
-    if not isinstance(model_type, str):
-        model_type = ""
-    family, by_fields = family_of(model_type), False
-    if family is None:
-        family, by_fields = family_of(_BY_FIELDS), True
+    stated_class = _stated_class(raw, name)
+    model_type = _model_type(raw, stated_class)
+    family = family_of(model_type)
     if family is None:
         raise AssertionError
-    stated = _stated_class(raw)
-    class_name = stated or family.default_class
-    config = ConfigFields(raw, _BY_FIELDS if by_fields else model_type)
-    lowered = lower(config, class_name, name)
-    notes = []
-    if not stated:
+    refused = [field for field in family.refuses if raw.get(field)]
+    if refused:
+        unknown = shown(raw.get("model_type") or stated_class or "not stated")
+        raise RackwrightError(*(Fault("config_not_understood", name, field, unknown) for field in refused))
+    config = with_parts(ConfigFields(raw, model_type), family)
+    lowered = lower(config, stated_class or family.default_class, name)
+    by_fields = model_type == _BY_FIELDS
+    notes = [family.note] if family.note else []
+    if not stated_class:
         notes.append(f"no class is named in architectures: counted as {lowered.head}")
-    elif not stated.endswith(lowered.head):
-        notes.append(f"{shown(stated)} is not a class known for this model type: counted as {lowered.head}")
+    elif not stated_class.endswith(lowered.head):
+        notes.append(f"{shown(stated_class)} is not a class known for this model type: counted as {lowered.head}")
     if by_fields:
-        notes.append(f"model type {shown(model_type) or 'not stated'}: read from its field names as a decoder of the usual kind")
+        notes.append(f"model type {shown(raw.get('model_type') or 'not stated')}: read from its field names as a decoder of the usual kind")
+    if config.assumed:
+        notes.append(
+            "not stated, taken from the configuration class: " + ", ".join(f"{k} = {v}" for k, v in sorted(config.assumed.items()))
+        )
     text = _main_config(config, family)
     context = text.field("max_position_embeddings") or text.field("n_positions") or text.field("max_seq_len")
     vocab, hidden = text.field("vocab_size"), text.field("hidden_size") or text.field("d_model")
     return ModelEntry(
         id=name,
         name=name,
-        family=model_type,
+        family=str(raw.get("model_type") or model_type),
         kind=family.kind,
         architecture=Architecture(
             stacks=lowered.stacks,
@@ -55,24 +59,31 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
             hidden=hidden if isinstance(hidden, int) else 0,
             max_context=context if isinstance(context, int) and context > 0 else None,
         ),
-        source=f"{name} ({stated or lowered.head})",
+        source=f"{name} ({stated_class or lowered.head})",
         max_context=context if isinstance(context, int) and context > 0 else None,
         notes=tuple(notes),
         mapped_by_fields=by_fields,
     )
 
 
-def _stated_class(raw: Mapping[str, Yaml]) -> str:
-    classes = raw.get("architectures")
-    first = classes[0] if isinstance(classes, list) and classes else ""
+def _stated_class(raw: Mapping[str, Yaml], name: str) -> str:
+    classes = raw.get("architectures") or [""]
+    first = classes[0] if isinstance(classes, list) and classes else None
     if not isinstance(first, str):
-        raise RackwrightError(Fault("wrong_form", "", "architectures", shown(first), allowed="a list of class names"))
+        raise RackwrightError(Fault("wrong_form", name, "architectures", shown(classes), allowed="a list of class names"))
     return first
+
+
+def _model_type(raw: Mapping[str, Yaml], stated_class: str) -> str:
+    """The model type the file states, or that its class name tells, or the one that reads field names."""
+    stated = raw.get("model_type")
+    if isinstance(stated, str) and not stated.startswith("_") and family_of(stated):
+        return stated
+    prefixes = class_defaults().class_prefixes
+    named = [prefix for prefix in prefixes if stated_class.startswith((f"{prefix}For", f"{prefix}Model", f"{prefix}LMHead"))]
+    return prefixes[max(named, key=len)] if named else _BY_FIELDS
 
 
 def _main_config(config: ConfigFields, family: Family) -> ConfigFields:
     """The nested configuration of the text model, where there is one."""
-    for part in family.parts.values():
-        if not part.tower:
-            return config.part(part.config)
-    return config
+    return next((config.part(part.config) for part in family.parts.values() if not part.tower), config)

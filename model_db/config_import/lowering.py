@@ -11,7 +11,7 @@ from facts.errors import Fault, RackwrightError, shown
 from model_db.architecture import Block, Layer, Stack
 from model_db.assembly import run_length_blocks
 from model_db.config_import.expressions import Value, evaluate, names_in
-from model_db.config_import.fields import ConfigFields
+from model_db.config_import.fields import ConfigFields, PartType
 from model_db.config_import.templates import BlockTemplate, Family, HeadTemplate, Item, StackTemplate, family_of, items
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
@@ -76,7 +76,7 @@ class _Scope:
 
 
 def lower(config: ConfigFields, class_name: str, where: str) -> Lowered:
-    """The stacks that `class_name` of the configuration's family holds.
+    """The stacks that `class_name` of the configuration's family holds; `config` knows its parts (`with_parts`).
 
     Raises RackwrightError: an unknown model type, a class ending the family does not have, or a field that is missing,
     of the wrong kind, or out of range.
@@ -85,17 +85,15 @@ def lower(config: ConfigFields, class_name: str, where: str) -> Lowered:
     if family is None:
         raise RackwrightError(Fault("unknown_model_type", where, "model_type", shown(config.model_type)))
     ending = max((end for end in family.heads if class_name.endswith(end)), key=len, default=family.default_class)
-    scope = _Scope(_with_parts(config, family), family.let, where)
+    scope = _Scope(config, family.let, where)
     return Lowered(_stacks(family, scope, family.heads[ending]), ending)
 
 
 def _stacks(family: Family, scope: _Scope, head: HeadTemplate) -> tuple[Stack, ...]:
     fragments = family.fragments
-    config = scope.config
     stacks: list[Stack] = []
     for name, part in family.parts.items():
-        held = not part.optional or isinstance(config.raw.get(part.config), dict)
-        if (head.only is None or name in head.only) and held:
+        if (head.only is None or name in head.only) and scope.config.field(part.config) is not None:
             stacks += _part_stacks(family, scope, name, head.parts.get(name, part.head))
     for name, template in family.stacks.items():
         if (head.only is None or name in head.only) and scope.holds(template.when):
@@ -109,19 +107,19 @@ def _stacks(family: Family, scope: _Scope, head: HeadTemplate) -> tuple[Stack, .
     return (*stacks, *((Stack(name="head", blocks=(Block(name="head", layers=once),), positions=1),) if once else ()))
 
 
-def _with_parts(config: ConfigFields, family: Family) -> ConfigFields:
+def with_parts(config: ConfigFields, family: Family) -> ConfigFields:
     """The configuration, knowing of which type its nested ones are when a file leaves them out."""
-    return replace(config, part_types={part.config: part.type for part in family.parts.values() if not part.optional})
+    return replace(config, parts={part.config: PartType(part.type, part.any, part.optional) for part in family.parts.values()})
 
 
 def _part_stacks(family: Family, scope: _Scope, name: str, head: str) -> list[Stack]:
     template = family.parts[name]
-    config = scope.config.part(template.config, template.type)
+    config = scope.config.part(template.config)
     inner = family_of(config.model_type)
     if inner is None:
         raise RackwrightError(Fault("unknown_model_type", scope.where, f"{template.config}.model_type", shown(config.model_type)))
     given = {key: scope.value(value) for key, value in template.let.items()}
-    inner_scope = _Scope(_with_parts(config, inner), inner.let, f"{scope.where} {template.config}".strip(), loops=given)
+    inner_scope = _Scope(with_parts(config, inner), inner.let, f"{scope.where} {template.config}".strip(), loops=given)
     stacks = _stacks(inner, inner_scope, inner.heads[head])
     named = [stack.model_copy(update={"name": name if k == 0 else f"{name} {stack.name}"}) for k, stack in enumerate(stacks)]
     return [stack.model_copy(update={"tower": True}) if template.tower else stack for stack in named]

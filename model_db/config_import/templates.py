@@ -8,6 +8,7 @@ fragments  layers by name; a family changes a fragment of its parent by stating 
 stacks     by name: `front` layers, `layers` (how many; `i` counts them) of `layer`, `after`; or `blocks` of their own
 heads      by the end of the class name: layers for `each` position, layers `once` a sample, `only` these stacks
 parts      models inside: which nested configuration, of which type, with which head
+refuses    fields whose presence means the family does not fit
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class PartTemplate(Frozen):
     let: dict[str, str | int | bool] = Field(default_factory=dict)
     tower: bool = False
     optional: bool = False  # only there if the configuration has it
+    any: bool = False  # of the type the nested configuration states, where it states one
 
 
 class Family(Frozen):
@@ -84,6 +86,8 @@ class Family(Frozen):
     heads: dict[str, HeadTemplate] = Field(default_factory=dict)
     parts: dict[str, PartTemplate] = Field(default_factory=dict)
     default_class: str = "Model"
+    refuses: list[str] = Field(default_factory=list)  # fields of structures it would misread
+    note: str = ""  # said with every model of the family
 
 
 def _merged(parent: Yaml, child: Yaml) -> Yaml:
