@@ -8,7 +8,7 @@ from dashboard.language import say
 from dashboard.navigation import ICON, PAGES
 
 st.set_page_config(page_title="Rackwright", page_icon=str(ICON), layout="wide")
-session.start(st.query_params.to_dict())
+session.start(st.query_params.to_dict(), st.query_params.get_all("with"))
 pages = [st.Page(page.source, title=say(page.title), url_path=page.path, default=page is PAGES[0]) for page in PAGES]
 shown = st.navigation(pages, position="top")
 try:

@@ -6,6 +6,7 @@ the current entry instead, and copies the full address on a press of its button.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -50,15 +51,15 @@ export default function ({ data, parentElement }) {
 _COMPONENT = st.components.v2.component("rackwright.address", html=_HTML, css=_CSS, js=_SCRIPT)
 
 
-def keep_address(request: PlanRequest, plan: Plan | None) -> None:
-    """Put the link of `request` in the address bar and draw the button that copies it."""
+def keep_address(request: PlanRequest, plan: Plan | None, more: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Put the link of `request`, with what a page adds to it, in the address bar and draw the button that copies it."""
     try:
         query = encode_link(request, plan=plan)
     except RackwrightError:
         st.caption(say("This question is too long for a link; export it as YAML instead."))
         return
     view = {"lang": language() if language() != "en" else "", "show": str(session.shown_rank()) if session.shown_rank() > 1 else ""}
-    seen = urlencode({key: value for key, value in view.items() if value})
+    seen = urlencode({key: value for key, value in view.items() if value} | dict(more or {}), doseq=True)
     data = {
         "query": "?" + "&".join(filter(None, (query, seen))),
         "copy": say("Copy link"),

@@ -106,7 +106,6 @@ _GROUPED = (
     FormField("site.utilisation", mark("Use of owned training hardware (share)"), "site", step=0.05),
     FormField("site.residual_share", mark("Resale value at the end (share of price)"), "site", step=0.05),
     FormField("site.maintenance_share", mark("Maintenance a year (share of price)"), "site", step=0.01),
-    FormField("site.infrastructure_usd_per_kw", mark("Further site cost (USD per kW of IT)"), "site", step=500.0),
     FormField(
         "site.cloud_term",
         mark("Cloud price list"),
@@ -155,6 +154,5 @@ _GROUPED = (
     ),
     FormField("assumptions.memory_reserve", mark("Device memory kept free (share)"), "advanced", step=0.01),
     FormField("assumptions.power_share", mark("Mean power over rated power (share)"), "advanced", step=0.05),
-    FormField("assumptions.node_to_accelerator_power", mark("Rated power of a server over its accelerators (×)"), "advanced", step=0.1),
 )
 FIELDS = {row.path: row for row in _GROUPED}

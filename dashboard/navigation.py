@@ -29,4 +29,6 @@ PLAN_PAGE = PageEntry("plan.py", mark("Plan"), "plan")
 PAGES = (
     PLAN_PAGE,
     PageEntry("model.py", mark("Model"), "model"),
+    PageEntry("compare.py", mark("Compare"), "compare"),
+    PageEntry("catalog.py", mark("Catalog"), "catalog"),
 )

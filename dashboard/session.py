@@ -6,7 +6,7 @@ survive a page switch and a closed section, and a link, a preset or "apply" repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -17,17 +17,21 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-VIEW_KEYS = ("lang", "show")  # of a link: how the page is seen, not what is asked
+VIEW_KEYS = ("lang", "show", "with")  # of a link: how the page is seen, not what is asked
 
 
-def start(query: Mapping[str, str]) -> None:
-    """Read the link once; what cannot be used of it is kept as notices and the example stands in."""
+def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
+    """Read the link once; what cannot be used of it is kept as notices and the example stands in.
+
+    `compared` are the links of plans that the page Compare shows; it reads them when it is opened.
+    """
     if "draft" in st.session_state:
         return
     st.session_state["draft"] = example_draft()
     st.session_state["notices"] = ()
     st.session_state["snapshot"] = None
-    st.session_state["shown_rank"] = _rank(query.get("show", ""))
+    st.session_state["compared_links"] = tuple(compared)
+    st.session_state["shown_rank"] = rank_of(query.get("show", ""))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
     if not asked:
@@ -91,5 +95,6 @@ def show_option(rank: int) -> None:
     st.session_state["shown_rank"] = rank
 
 
-def _rank(text: str) -> int:
+def rank_of(text: str) -> int:
+    """The rank that a link's `show` names; the first where it names none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 3 and int(text) > 0 else 1

@@ -23,10 +23,12 @@ MEANING_NAMES: dict[Meaning, str] = {
 
 # code of a part of cost or power: its name, what it means, whether it is bought once
 PARTS: dict[str, tuple[str, Meaning, bool]] = {
+    "servers": (mark("Servers with accelerators"), "compute", True),
     "accelerators": (mark("Accelerators"), "compute", True),
     "hosts": (mark("Hosts"), "host", True),
     "network": (mark("Network"), "network", True),
     "storage": (mark("Storage"), "storage", True),
+    "racks": (mark("Racks and power feeds"), "facility", True),
     "infrastructure": (mark("Site"), "facility", True),
     "rental": (mark("Cloud rental"), "compute", False),
     "maintenance": (mark("Maintenance"), "host", False),
@@ -36,14 +38,27 @@ PARTS: dict[str, tuple[str, Meaning, bool]] = {
 
 OPERATIONS: dict[str, str] = {
     "linear": mark("Matrix products"),
+    "matrix products": mark("Matrix products"),
     "experts": mark("Experts"),
     "attention": mark("Attention"),
     "state": mark("State-space layers"),
+    "element-wise": mark("Element-wise operations"),
+    "quantisation": mark("Conversion of formats"),
+    "recomputation": mark("Recomputation"),
+    "optimizer": mark("Optimizer"),
     "head": mark("Output head"),
     "all_reduce": mark("All-reduce (tensor parallel)"),
     "all_to_all": mark("All-to-all (experts)"),
+    "tensor parallel": mark("Tensor-parallel traffic"),
+    "data parallel": mark("Data-parallel traffic"),
+    "expert parallel": mark("Expert-parallel traffic"),
+    "context parallel": mark("Context-parallel traffic"),
+    "pipeline transfers": mark("Pipeline traffic"),
+    "pipeline bubble": mark("Pipeline bubble"),
     "launch": mark("Kernel launches"),
     "engine": mark("Serving software"),
+    "step overhead": mark("Overhead of a step"),
+    "stragglers": mark("Waiting for the slowest"),
 }
 
 COMPONENTS: dict[str, str] = {
@@ -93,8 +108,9 @@ REASONS: dict[str, str] = {
     "dearer": mark("costs more"),
     "slower": mark("is slower"),
     "more_power": mark("draws more power"),
-    "more_carbon": mark("emits more carbon"),
-    "unpriced": mark("has no full price"),
+    "more_energy": mark("uses more energy"),
+    "more_devices": mark("needs more accelerators"),
+    "price_unknown": mark("has no full price"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import figures, session
+from dashboard import comparing, figures, session
 from dashboard.address import keep_address
 from dashboard.draft import request_of
 from dashboard.engine import answered
@@ -76,6 +76,7 @@ def _answer(plan: Plan) -> None:
         name = file_name((plan.model_name, plan.request.workload.kind, plan.catalog_release), ".csv")
         csv_button(say("Export options as CSV"), recommendations, name, "csv:recommendations")
         bill_button(plan, shown)
+        st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
     why(plan, shown)
     details(plan, shown)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import session
+from dashboard.engine import library
 from dashboard.fields import FIELDS
 from dashboard.language import language, say
 from dashboard.sections.search import search_account
@@ -26,7 +27,7 @@ def nothing_fits(plan: Plan) -> None:
         st.warning(
             say(
                 "**Nothing fits.** The nearest is {accelerator}: it misses the limit on {limit} by {share}.",
-                accelerator=plain(nearest.accelerator_id),
+                accelerator=plain(accelerator_name(nearest.accelerator_id)),
                 limit=word(LIMITS, nearest.reason),
                 share=plain(numbers.percent(nearest.over_by, language())),
             ),
@@ -41,6 +42,12 @@ def nothing_fits(plan: Plan) -> None:
                 )
     st.header(say("What was tried"), anchor=False)
     search_account(plan)
+
+
+def accelerator_name(id_: str) -> str:
+    """The name in this session's catalog."""
+    known = library().hardware.accelerators
+    return known[id_].name if id_ in known else id_
 
 
 def _distinct(misses: list[NearestMiss]) -> list[NearestMiss]:
