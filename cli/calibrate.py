@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import measurements
 from cli import Commands
 from facts.errors import Fault, RackwrightError
 from planner.library import default_library
+from planner.search.columns import PRECISIONS, FloatColumn
 from planner.validation.training_calibration import Priors
 from planner.validation.training_table import Calibrated, calibrate, document
+from planner.validation.training_runs import TrainingRun
 
 _PACKAGE = Path(measurements.__file__).parent
 _TRAINING = _PACKAGE / "fitted" / "training.yaml"
@@ -47,10 +50,38 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _summary(result: Calibrated) -> list[str]:
-    """Errors by what was left out of the fit."""
-    lines = [f"{'left out of the fit':<24}{'rows':>6}{'median error %':>16}{'p90 error %':>13}"]
+    """Errors by what was left out of the fit; then, with each run's family left out, by what the runs have in common."""
+    lines = [f"{'left out of the fit':<32}{'rows':>6}{'median error %':>16}{'p90 error %':>13}"]
     for name, error in result.errors.items():
-        sizes = 100.0 * np.abs(error[~np.isnan(error)])
-        label = "nothing" if name == "fit" else name
-        lines.append(f"{label:<24}{len(sizes):>6}{np.median(sizes):>16.1f}{np.percentile(sizes, 90):>13.1f}")
+        lines.append(_line("nothing" if name == "fit" else name, error))
+    lines.append("")
+    lines.append("family left out, rows with stated parallelism")
+    runs = result.calibration.runs
+    stated = np.array([run.known for run in runs])
+    error = result.errors["family"]
+    lines.append(_line("all", error[stated]))
+    sources = []
+    for by, key_of in _SLICES.items():
+        keys = [key_of(run) for run in runs]
+        for key in sorted(set(keys)):
+            chosen = stated & np.array([other == key for other in keys])
+            if np.any(chosen):
+                lines.append(_line(f"{by} {key}", error[chosen]))
+            if by == "source" and np.any(chosen):
+                sources.append(float(np.nanmedian(np.abs(error[chosen]))))
+    lines.append(f"mean of the sources' medians: {100.0 * float(np.mean(sources)):.1f} %")
     return lines
+
+
+_SLICES: dict[str, Callable[[TrainingRun], str]] = {
+    "source": lambda run: run.source,
+    "accelerator": lambda run: run.accelerator,
+    "precision": lambda run: PRECISIONS[run.precision],
+    "architecture": lambda run: "moe" if run.experts else "dense",
+    "software": lambda run: run.stack,
+}
+
+
+def _line(label: str, error: FloatColumn) -> str:
+    sizes = 100.0 * np.abs(error[~np.isnan(error)])
+    return f"{label:<32}{len(sizes):>6}{np.median(sizes):>16.1f}{np.percentile(sizes, 90):>13.1f}"

@@ -23,7 +23,6 @@ from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 
 _KERNELS = (("bfloat16",), ("bfloat16",), ("fp8_block", "fp8"), ("sq", "fp8"), ("nvfp4",), ("int4_wo",))  # by PRECISIONS, first known
 _ELEMENT_BYTES = np.array((2.0, 2.0, 1.0, 1.0, 0.5625, 0.5156))  # of a matrix product's inputs, by PRECISIONS (section 8.1)
-_OTHER_VENDOR = 3.0  # another vendor counts as this much further away, in e-foldings of rate
 TRANSFER = 0.7  # share of a relative's deviation that carries over
 
 
@@ -252,9 +251,9 @@ def nearest_relative(name: str, here: tuple[float, float], known: Mapping[str, t
     """The accelerator of `known` (16-bit peak, memory bandwidth) that is nearest to one with the rates `here`."""
     vendor = name.split("-", 1)[0]
 
-    def distance(other: str) -> tuple[float, str]:
+    def distance(other: str) -> tuple[bool, float, str]:
         gap = sum(abs(math.log(mine / theirs)) if mine > 0 and theirs > 0 else 1.0 for mine, theirs in zip(here, known[other], strict=True))
-        return gap + (0.0 if other.split("-", 1)[0] == vendor else _OTHER_VENDOR), other
+        return other.split("-", 1)[0] != vendor, gap, other
 
     return min(known, key=distance)
 

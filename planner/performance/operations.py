@@ -136,8 +136,11 @@ def operations(architecture: Architecture) -> tuple[tuple[Operation, int], ...]:
         if stack.tower:
             continue
         for block in stack.blocks:
+            positions = stack.positions
             for layer in block.layers:
-                for operation in _operations(layer, stack.positions, architecture.vocab):
+                if isinstance(layer, Conv) and layer.positions:
+                    positions = layer.positions  # what follows a convolution works on its output
+                for operation in _operations(layer, positions, architecture.vocab):
                     counted[operation] += block.repeat
     return tuple(counted.items())
 

@@ -87,6 +87,9 @@ def step_of_sequences(
     efficiency: Efficiency,
 ) -> TrainingStep:
     """As `training_step`, with the tokens of a sequence as a column."""
+    if len(columns) == 0:
+        none = np.zeros(0)
+        return TrainingStep(none, dict.fromkeys(RESOURCES, none), none, none, efficiency.calibrated)
     pass_, of_pass = _micro_batches(architecture, method, sequence_tokens, platforms, columns, efficiency)
     stage = _stage(architecture, pass_, of_pass, columns)
     rounds = np.maximum(columns.micro_batches, 1)
