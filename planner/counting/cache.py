@@ -58,8 +58,12 @@ def kv_cache_bytes(architecture: Architecture, context: ArrayLike, element_bytes
 
 
 def index_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 1.0) -> float:
-    """Index keys of sparse latent attention, per token of context (equation 4.1); they are kept in FP8."""
-    return element_bytes * sum(count * layer.index_dim for layer, count in _main_layers(architecture) if isinstance(layer, Mla))
+    """Index keys of sparse attention, per token of context (equation 4.1); they are kept in FP8. Not in `kv_cache_bytes`."""
+    return element_bytes * sum(
+        count * layer.index_dim / (layer.kv_ratio if isinstance(layer, Attention) else 1)
+        for layer, count in _main_layers(architecture)
+        if isinstance(layer, (Attention, Mla))
+    )
 
 
 def cross_kv_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 2.0) -> float:

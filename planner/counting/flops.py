@@ -31,30 +31,35 @@ def mean_causal_context(context: ArrayLike, window: float | None = None, *, chun
     return (whole * w * (w + 1) / 2 + rest * (rest + 1) / 2) / s
 
 
-def _attended(
-    layer: Attention, context: NDArray[np.float64], cross: NDArray[np.float64], *, decode: bool, full: bool
+def _seen(layer: Attention, context: NDArray[np.float64], window: int | None, *, all_of_it: bool) -> NDArray[np.float64]:
+    """Positions in reach of a token: the whole context (bidirectional, decode, "full" convention) or its causal mean."""
+    if layer.mask == "bidirectional" or all_of_it:
+        return np.minimum(context, np.inf if window is None else float(window))
+    return mean_causal_context(context, window, chunked=layer.chunked and window is not None)
+
+
+def _attention_core_flops(
+    layer: Attention, context: NDArray[np.float64], cross: NDArray[np.float64], *, all_of_it: bool
 ) -> NDArray[np.float64]:
+    """Scores and values of the attended positions, and the scores of an indexer over all it may pick from (equation 1.2)."""
+    flops_per_position = 2.0 * layer.heads * (layer.head_dim + (layer.v_head_dim or layer.head_dim))
     if layer.mask == "cross":
-        return np.full_like(context, layer.kv_positions) if layer.kv_positions else cross
-    window = np.inf if layer.window is None else float(layer.window)
-    if layer.mask == "bidirectional" or decode or full:
-        near = np.minimum(context, window)
-    else:
-        near = mean_causal_context(context, layer.window, chunked=layer.chunked)
+        return flops_per_position * (np.full_like(context, layer.kv_positions) if layer.kv_positions else cross)
+    merged = _seen(layer, context, None, all_of_it=all_of_it) / layer.kv_ratio
+    index = 2.0 * layer.index_heads * layer.index_dim * merged
     if layer.kv_ratio == 1:
-        return near
-    far = context if layer.mask == "bidirectional" or decode or full else mean_causal_context(context)
-    merged = far / layer.kv_ratio
-    if layer.index_top_k:
-        merged = np.minimum(merged, layer.index_top_k)
-    return merged + (near if layer.window else 0)
+        window = min((size for size in (layer.window, layer.index_top_k or None) if size), default=None)
+        return flops_per_position * _seen(layer, context, window, all_of_it=all_of_it) + index
+    picked = np.minimum(merged, layer.index_top_k) if layer.index_top_k else merged
+    near = _seen(layer, context, layer.window, all_of_it=all_of_it) if layer.window else 0.0
+    return flops_per_position * (picked + near) + index
 
 
-def _mla_core_flops(layer: Mla, context: NDArray[np.float64], *, decode: bool, full: bool) -> NDArray[np.float64]:
+def _mla_core_flops(layer: Mla, context: NDArray[np.float64], *, decode: bool, all_of_it: bool) -> NDArray[np.float64]:
     """Prefill multiplies by unpacked keys and values; decode works on the latent directly (absorbed form, equation 1.2)."""
     top_k = layer.index_top_k or np.inf
-    seen = context if decode or full else mean_causal_context(context)
-    attended = np.minimum(context, top_k) if decode or full else mean_causal_context(context, top_k)
+    seen = context if all_of_it else mean_causal_context(context)
+    attended = np.minimum(context, top_k) if all_of_it else mean_causal_context(context, top_k)
     width = 2 * layer.kv_rank + layer.rope_dim if decode else layer.nope_dim + layer.rope_dim + layer.v_head_dim
     return 2.0 * layer.heads * width * attended + 2.0 * layer.index_heads * layer.index_dim * seen
 
@@ -72,10 +77,9 @@ def layer_core_flops_per_token(
     cross = s if cross_context is None else np.broadcast_to(np.asarray(cross_context, dtype=np.float64), s.shape)
     full = causal == "full"
     if isinstance(layer, Attention):
-        width = layer.head_dim + (layer.v_head_dim or layer.head_dim)
-        return 2.0 * layer.heads * width * _attended(layer, s, cross, decode=decode, full=full)
+        return _attention_core_flops(layer, s, cross, all_of_it=decode or full)
     if isinstance(layer, Mla):
-        return _mla_core_flops(layer, s, decode=decode, full=full)
+        return _mla_core_flops(layer, s, decode=decode, all_of_it=decode or full)
     return np.full_like(s, _scan_flops_per_token(layer))
 
 
@@ -98,6 +102,8 @@ def stack_flops_per_token(
 ) -> NDArray[np.float64]:
     """Forward FLOPs of one token of a stack at `context` (equation 1.2): matrices at two FLOPs an element, then cores.
 
+    Convolutions with output positions of their own work once a sample: `stack_flops_per_sample`.
+
     Keys and values of cross-attention are left out: `cross_flops_per_sample` counts them, once a sequence.
     """
     s = np.asarray(context, dtype=np.float64)
@@ -105,6 +111,8 @@ def stack_flops_per_token(
     for block in stack.blocks:
         for layer in block.layers:
             core = layer_core_flops_per_token(layer, s, cross_context=cross_context, decode=decode, causal=causal)
+            if isinstance(layer, Conv) and layer.positions == 0:
+                core = core + 2.0 * layer_parts(layer).get("convolution", 0)
             total = total + block.repeat * (2.0 * layer_matrix_parameters(layer) + core)
     return total
 
