@@ -101,6 +101,7 @@ class ServingFit(Frozen):
 
     physics: Physics
     engines: Mapping[str, Engine]
+    groups: Mapping[str, Chip]  # of accelerators without measured kernels: a vendor's, or CPUs
     accelerators: Mapping[str, Chip]
     formats: Mapping[str, Format]
     loads: Mapping[str, Client]
@@ -118,7 +119,8 @@ class ServingPriors(Frozen):
     engine: Mapping[str, tuple[float, float]]
     engines: Mapping[str, Mapping[str, tuple[float, float]]]
     accelerator: Mapping[str, tuple[float, float]]
-    unmeasured_accelerator: Mapping[str, tuple[float, float]]
+    group: Mapping[str, tuple[float, float]]
+    group_of: Mapping[str, str]
     format: Mapping[str, tuple[float, float]]
     load: Mapping[str, tuple[float, float]]
 
@@ -134,6 +136,13 @@ def serving_fit() -> ServingFit:
     return ServingFit.model_validate(parse_yaml(_content(_FITTED), _FITTED))
 
 
+def chip_group(accelerator_id: str) -> str:
+    """What an accelerator without measured kernels shares its factors with."""
+    listed = (group for start, group in serving_priors().group_of.items() if accelerator_id.startswith(start))
+    return next(listed, accelerator_id.split("-", 1)[0])
+
+
+@cache
 def serving_priors() -> ServingPriors:
     """The packaged beliefs."""
     return ServingPriors.model_validate(parse_yaml(_content(_PRIORS), _PRIORS))

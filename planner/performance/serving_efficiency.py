@@ -10,7 +10,7 @@ import numpy as np
 
 from measurements.engine_kernels import EngineKernels, engine_kernels
 from measurements.kernel_efficiency import kernels, kernels_digest
-from measurements.serving_fit import Chip, Engine, Format, ServingFit, serving_fit, serving_fit_digest
+from measurements.serving_fit import Chip, Engine, Format, ServingFit, chip_group, serving_fit, serving_fit_digest
 from planner.cluster.platform import Platforms
 from planner.performance.efficiency import nearest_relative
 from planner.search.columns import PRECISIONS, FloatColumn
@@ -224,15 +224,14 @@ class ServingEfficiencyTable:
         )
 
     def _chip(self, name: str) -> Chip:
-        """Fitted factors; of a chip that no run was measured on, the geometric mean of its vendor's without kernels, or of all such."""
-        fitted, measured = self.fit.accelerators, self.kernels.accelerators
-        if name in fitted or name in measured:
-            return fitted.get(name, Chip())
-        others = {other: chip for other, chip in fitted.items() if other not in measured}
-        vendor = name.split("-", 1)[0]
-        alike = [chip for other, chip in others.items() if other.split("-", 1)[0] == vendor] or list(others.values()) or [Chip()]
-        memory, compute, launch = np.exp(np.mean(np.log([(chip.memory, chip.compute, chip.launch) for chip in alike]), axis=0))
-        return Chip(memory=float(memory), compute=float(compute), launch=float(launch))
+        """Fitted factors of a chip; one without kernels has its group's besides, or the mean of all groups if that has none."""
+        own = self.fit.accelerators.get(name, Chip())
+        if name in self.kernels.accelerators:
+            return own
+        groups = self.fit.groups
+        found = [groups[chip_group(name)]] if chip_group(name) in groups else list(groups.values()) or [Chip()]
+        memory, compute, launch = np.exp(np.mean(np.log([(chip.memory, chip.compute, chip.launch) for chip in found]), axis=0))
+        return Chip(memory=own.memory * float(memory), compute=own.compute * float(compute), launch=own.launch * float(launch))
 
 
 def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:

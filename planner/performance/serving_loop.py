@@ -15,7 +15,7 @@ from planner.performance.serving_step import Prefill, Replica, ServingSteps
 from planner.search.columns import BoolColumn, FloatColumn
 
 _BUSIEST = 0.9  # share of time with prompts beyond which the waiting formula of an open queue means nothing
-_ROUNDS = 4  # of the fixed point; the batch moves by less than 1 % in the last
+_ROUNDS = 6  # of the fixed point
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ServingRates:
     end_to_end_s: FloatColumn
     requests_per_s: FloatColumn
     tokens_per_s: FloatColumn  # generated
-    batch: FloatColumn  # requests that decode together
+    batch: FloatColumn  # requests that decode together, mean over time
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def closed_loop(replica: Replica, load: Load, clients: FloatColumn, most: FloatC
         ttft_s = _ttft_s(decode_s, tpot_s, prefill, batch, clients, load, engine)
         if turn < _ROUNDS - 1:
             decoding = clients * output * tpot_s / (ttft_s + output * tpot_s)
-            batch = np.maximum(0.5 * (batch + np.minimum(decoding, most)), np.minimum(1.0, clients))
+            batch = 0.5 * (batch + np.minimum(decoding, most))
     waiting_s = np.maximum(clients - most, 0.0) * output * tpot_s / batch
     return _rates(ttft_s + waiting_s, tpot_s, batch, load)
 
@@ -151,7 +151,7 @@ def open_loop(replica: Replica, load: Load, requests_per_s: FloatColumn, most: F
     for _ in range(4 * _ROUNDS):
         decode_s = replica.decode(batch, load.context_tokens).total_s
         tpot_s = _tpot_s(decode_s, prefill, batch, load, engine)
-        batch = 0.5 * (batch + np.clip(requests_per_s * load.output_tokens * tpot_s, np.minimum(1.0, most), most))
+        batch = 0.5 * (batch + np.minimum(requests_per_s * load.output_tokens * tpot_s, most))
     return _rates(_ttft_s(decode_s, tpot_s, prefill, batch, batch, load, engine), tpot_s, batch, load)
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.cluster.platform import Platforms
 from planner.counting.flops import mean_causal_context
+from planner.memory.distinct import distinct
 from planner.performance.collectives import Network, all_reduce_s, expert_exchange_s, point_to_point_s
 from planner.performance.serving_demand import AttentionDemand, ExpertDemand, ServingDemand
 from planner.performance.serving_efficiency import BF16, FOUR_BIT, KV_BYTES, WEIGHT_BYTES, ServingEfficiency
@@ -65,6 +67,11 @@ class PassTimes:
     operations_s: dict[str, FloatColumn]
     resources_s: dict[str, FloatColumn]
 
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """The passes at `rows`."""
+        operations = {name: seconds[rows] for name, seconds in self.operations_s.items()}
+        return type(self)(self.total_s[rows], operations, {name: seconds[rows] for name, seconds in self.resources_s.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
@@ -73,6 +80,10 @@ class Prefill:
     alone: PassTimes  # one prompt that arrives alone
     alone_work_s: FloatColumn  # time the replica loses to it
     work_s: FloatColumn  # time it loses to one of many prompts that wait together: all ranks, stages and passes are full
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """The prompts at `rows`."""
+        return type(self)(self.alone.take(rows), self.alone_work_s[rows], self.work_s[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +146,20 @@ def serving_steps(
     platforms: Platforms,
     columns: ServingColumns,
     *,
-    input_tokens: float | FloatColumn,
-    context_tokens: float | FloatColumn,
+    input_tokens: float,
+    context_tokens: float,
     efficiency: ServingEfficiency,
-    cached_tokens: float | FloatColumn = 0.0,
+    cached_tokens: float = 0.0,
 ) -> ServingSteps:
-    """A decode step of the columns' own batch at mean context `context_tokens`, and prompts of `input_tokens`."""
-    replica = Replica.on(demand, platforms, columns, efficiency)
-    return ServingSteps(replica.decode(columns.batch.astype(np.float64), context_tokens), replica.prefill(input_tokens, cached_tokens))
+    """A decode step of the columns' own batch at mean context `context_tokens`, and prompts of `input_tokens`.
+
+    Prompts do not depend on the batch: their time is computed once for all candidates that differ in nothing else.
+    """
+    c = columns
+    first, of_row = distinct(c.platform, c.tp, c.pp, c.ep, c.attention_dp, c.precision, c.kv_precision)
+    prefill = Replica.on(demand, platforms, c.take(first), efficiency).prefill(input_tokens, cached_tokens).take(of_row)
+    decode = Replica.on(demand, platforms, c, efficiency).decode(c.batch.astype(np.float64), context_tokens)
+    return ServingSteps(decode, prefill)
 
 
 def _device(demand: ServingDemand, platforms: Platforms, columns: ServingColumns, efficiency: ServingEfficiency) -> Device:

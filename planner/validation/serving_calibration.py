@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
-from measurements.serving_fit import Errors, ServingFit, ServingPriors, serving_priors
+from measurements.serving_fit import Errors, ServingFit, ServingPriors, chip_group, serving_priors
 from planner.performance.serving_efficiency import ServingEfficiencyTable
 from planner.search.columns import PRECISIONS, FloatColumn
 from planner.validation.serving_runs import Bench, Quantity, ServingRun
@@ -50,7 +50,7 @@ class Parameters:
 
     def fit(self, logarithms: FloatColumn) -> ServingFit:
         """The parameters as they are stored."""
-        tree: dict[str, Any] = {"engines": {}, "accelerators": {}, "formats": {}, "loads": {}}
+        tree: dict[str, Any] = {"engines": {}, "groups": {}, "accelerators": {}, "formats": {}, "loads": {}}
         for path, value in zip(self.paths, np.exp(logarithms), strict=True):
             node = tree
             for name in path[:-1]:
@@ -72,9 +72,11 @@ def parameters(priors: ServingPriors, runs: Sequence[ServingRun]) -> Parameters:
         own = {**priors.engine, **priors.engines.get(engine, {})}
         found |= {("engines", engine, name): prior for name, prior in own.items()}
     measured = engine_kernels().accelerators
-    for chip in sorted({run.accelerator for run in runs}):
-        prior_of_chip = priors.accelerator if chip in measured else priors.unmeasured_accelerator
-        found |= {("accelerators", chip, name): prior for name, prior in prior_of_chip.items()}
+    chips = sorted({run.accelerator for run in runs})
+    for group in sorted({chip_group(chip) for chip in chips if chip not in measured}):
+        found |= {("groups", group, name): prior for name, prior in priors.group.items()}
+    for chip in chips:
+        found |= {("accelerators", chip, name): prior for name, prior in priors.accelerator.items()}
     for precision in sorted({run.precision for run in runs}):
         found |= {("formats", PRECISIONS[precision], name): prior for name, prior in priors.format.items()}
     for harness in sorted({run.harness for run in runs} - {""}):

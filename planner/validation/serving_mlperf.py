@@ -21,6 +21,7 @@ from planner.validation.serving_runs import Bench, Layout, ServingRun, Unpredict
 _NO_LOAD = "no_load"
 _DEGREES = (1, 2, 4, 8)
 _CPU = "cpu"
+_WORKING_BATCH = 32
 
 
 def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library) -> list[ServingRun]:
@@ -69,6 +70,13 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
     ]
 
 
+def likely_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
+    """The run with the smallest degree that leaves room for a working batch: what calibration takes a row for."""
+    runs = serving_mlperf_runs(position, row, library)
+    room = Bench(runs, library.hardware).room()
+    return next((run for run, most in zip(runs, room, strict=True) if most >= _WORKING_BATCH), runs[-1])
+
+
 def _precision(row: Mapping[str, str], chip: str, library: Library) -> int:
     """As stated, but for 16 bit and blanks on accelerators: submitters run the narrowest published format their chip has."""
     stated = precision_index(text_cell(row, "weight_dtype").replace("UINT4", "int4"))
@@ -99,8 +107,8 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
     bench = Bench(runs, library.hardware)
     rates = bench.predict(load_serving_efficiency())["output_tokens_per_s"]
     best: dict[int, tuple[float, ServingRun]] = {}
-    for run, rate, fits in zip(runs, rates, bench.fits(), strict=True):
-        if run.row not in best or (fits and rate > best[run.row][0]):
+    for run, rate, room in zip(runs, rates, bench.room(), strict=True):
+        if run.row not in best or (room >= 1.0 and rate > best[run.row][0]):
             best[run.row] = float(rate), run
     for position, row in enumerate(table):
         name = text_cell(row, "row_id")

@@ -25,7 +25,7 @@ _REGIMES: Mapping[str, Regime] = {
     "online closed-loop": "closed",
     "online closed-loop disaggregated": "closed",
 }
-_ENGINES = (("tensorrt", "trtllm"), ("vllm", "vllm"), ("sglang", "sglang"), ("nim", "trtllm"))
+_ENGINES = (("tensorrt", "trtllm"), ("vllm (nov 2024)", "vllm_0"), ("vllm", "vllm"), ("sglang", "sglang"), ("nim", "trtllm"))
 _POOLS = re.compile(r"(\d+)P(\d+)D \(TP(\d+) each\)")
 _ATTENTION_DP = "enables attention DP"  # how the notes say it where the column is blank
 _DEFAULT_SEQUENCES = 256  # vLLM before 0.8 decodes at most so many at once
@@ -59,7 +59,7 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
             measured[quantity] = value * unit
     if stated == "online saturated":
         measured = {name: value for name, value in measured.items() if name == "output_tokens_per_s"}
-    cap = number_cell(row, "max_num_seqs") or (_DEFAULT_SEQUENCES if stated == "online saturated" and engine == "vllm" else None)
+    cap = number_cell(row, "max_num_seqs") or (_DEFAULT_SEQUENCES if engine == "vllm_0" else None)
     if regime == "offline" and number_cell(row, "batch"):
         cap = number_cell(row, "batch")
     return ServingRun(

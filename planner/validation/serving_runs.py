@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
+from measurements.serving_fit import serving_priors
 from model_db.architecture import Architecture
 from planner.cluster.platform import Platforms, platforms
 from planner.library import Library
@@ -187,11 +187,11 @@ class Bench:
             ratio[list(group.rows)] = group.clients / group.replicas / np.maximum(group.most, 1e-9)
         return ratio
 
-    def fits(self) -> NDArray[np.bool_]:
-        """Whether a replica of each run holds its weights and the cache of at least one request."""
-        held = np.zeros(len(self.runs), np.bool_)
+    def room(self) -> FloatColumn:
+        """Requests that a replica of each run holds in its cache; below 1 the weights do not leave room for any."""
+        held = np.zeros(len(self.runs))
         for group in self.groups:
-            held[list(group.rows)] = group.most >= 1.0
+            held[list(group.rows)] = group.most
         return held
 
     def predict(self, table: ServingEfficiencyTable) -> dict[Quantity, FloatColumn]:
@@ -236,8 +236,9 @@ class Bench:
 
 
 def _most_batch(runs: Sequence[ServingRun], columns: ServingColumns, stands: Platforms) -> FloatColumn:
-    """Requests that fit into the cache of a replica, with the share of the answer that the engine sets aside."""
-    reserved = _RESERVED.get(runs[0].engine, 0.6)
+    """Requests that fit into the cache of a replica, with the share of the answer that the engine sets aside; at most its own cap."""
+    known = serving_priors()
+    reserved = {**known.engine, **known.engines.get(runs[0].engine, {})}["reserved_output"][0]
     recipe = serving_recipe(runs[0].engine).model_copy(update={"utilisation": 1.0})
     most = np.zeros(len(runs))
     lengths = sorted({(run.input_tokens, run.output_tokens) for run in runs})
@@ -246,11 +247,8 @@ def _most_batch(runs: Sequence[ServingRun], columns: ServingColumns, stands: Pla
         workload = Serving(input_tokens=max(1, round(input_tokens)), output_tokens=max(1, round(2.0 * reserved * output_tokens)))
         chosen = columns.take(rows)
         memory = serving_memory(runs[0].architecture, workload, chosen, stands.memory_bytes[chosen.platform], recipe)
-        most[rows] = _CACHE_SHARE * memory.max_batch
+        most[rows] = np.minimum(_CACHE_SHARE * memory.max_batch, recipe.sequences * chosen.attention_dp)
     return most
-
-
-_RESERVED = {"trtllm": 1.0, "sglang": 0.7, "vllm": 0.6}
 
 
 def understood_runs(

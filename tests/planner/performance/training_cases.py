@@ -17,6 +17,7 @@ from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, TrainingCo
 
 A100, H100, H200 = "nvidia-a100-sxm-80gb", "nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb"
 B300, GB200, GB300 = "nvidia-b300-sxm-288gb", "nvidia-gb200-nvl72", "nvidia-gb300-nvl72"
+NEUTRAL = Condition()
 
 
 def model(name: str) -> Architecture:
@@ -49,14 +50,14 @@ def columns(precision: str = "bf16", recompute: str = "none", **choices: int) ->
 
 
 def step(
-    architecture: Architecture, accelerator: str, tokens: int, condition: Condition = Condition(), method: Method = "pretrain", **choices
+    architecture: Architecture, accelerator: str, tokens: int, condition: Condition = NEUTRAL, method: Method = "pretrain", **choices
 ) -> TrainingStep:
     stands = platform(accelerator)
     efficiency = load_efficiency().on(stands, condition)
     return step_of_sequences(architecture, method, "adamw", np.array([float(tokens)]), stands, columns(**choices), efficiency)
 
 
-def tokens_per_s(architecture: Architecture, accelerator: str, tokens: int, condition: Condition = Condition(), **choices) -> float:
+def tokens_per_s(architecture: Architecture, accelerator: str, tokens: int, condition: Condition = NEUTRAL, **choices) -> float:
     """Per accelerator."""
     layout = columns(**choices)
     seconds = step(architecture, accelerator, tokens, condition, **choices).step_s[0]
