@@ -31,4 +31,6 @@ PAGES = (
     PageEntry("model.py", mark("Model"), "model"),
     PageEntry("compare.py", mark("Compare"), "compare"),
     PageEntry("catalog.py", mark("Catalog"), "catalog"),
+    PageEntry("accuracy.py", mark("Accuracy"), "accuracy"),
+    PageEntry("method.py", mark("Method"), "method"),
 )
