@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The pages, one file each, listed in `dashboard.navigation`."""

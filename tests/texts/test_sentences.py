@@ -1,6 +1,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,12 @@ def called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
-def raised_codes() -> Iterator[tuple[str, str]]:
+@cache
+def raised_codes() -> tuple[tuple[str, str], ...]:
+    return tuple(scanned_codes())
+
+
+def scanned_codes() -> Iterator[tuple[str, str]]:
     """Each fault code in the source with its place. A code that cannot be traced to a literal fails the test."""
     for path in sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))
