@@ -10,6 +10,7 @@ which a user describes any model as a list of layers.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -249,3 +250,11 @@ class Architecture(Frozen):
     vocab: Count = 0
     hidden: Count = 0  # width of the main stack
     max_context: Size | None = None
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.stacks, self.vocab, self.hidden))
+
+    def __hash__(self) -> int:
+        """Computed once: architectures are keys of caches on the hot path, and hashing one walks all its layers."""
+        return self._hash

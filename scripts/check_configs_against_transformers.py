@@ -27,6 +27,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: 
 
 from facts.errors import RackwrightError  # noqa: E402
 from model_db.config_import import import_config, known_model_types  # noqa: E402
+from model_db.config_import.templates import names_read  # noqa: E402
 from planner.counting import parameters  # noqa: E402
 
 transformers.logging.set_verbosity_error()
@@ -318,6 +319,16 @@ def cases(model_type: str, each: int, seed: int) -> tuple[list[dict[str, object]
     return found, failures
 
 
+def relevant(config: dict[str, object]) -> dict[str, object]:
+    """A configuration without the fields that no template reads: the fixture stays small and counts the same."""
+    kept = names_read() | {"architectures", "model_type"}
+    return {
+        name: relevant(value) if isinstance(value, dict) and name.endswith("_config") else value
+        for name, value in config.items()
+        if (name in kept or name.endswith("_config")) and name != "transformers_version"
+    }
+
+
 def ours(config: dict[str, object]) -> int | str:
     try:
         return parameters(import_config(config).architecture).total
@@ -349,7 +360,7 @@ def main() -> int:
             print(f"    {case['config']['architectures'][0]}: {case['parameters']} here {answer} ({difference})")
             if given.show:
                 print("   ", json.dumps(case["config"]))
-        stored += found
+        stored += [{"config": relevant(case["config"]), "parameters": case["parameters"]} for case in found]
     print(f"{whole} of {len(types)} model types, {exact} of {total} configurations exact (transformers {transformers.__version__})")
     if given.write:
         given.write.write_text(json.dumps({"transformers": transformers.__version__, "cases": stored}, separators=(",", ":")) + "\n")

@@ -5,7 +5,6 @@ A development tool like `check_configs_against_transformers.py`. Only fields tha
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import Path
 
@@ -18,31 +17,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: 
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES  # noqa: E402
 
 from model_db.config_import.fields import DEFAULTS  # noqa: E402
-from model_db.config_import.templates import FAMILIES, known_model_types  # noqa: E402
-
-
-def names_read() -> set[str]:
-    """Every field name in an expression of the templates."""
-    names: set[str] = set()
-
-    def visit(value: object) -> None:
-        if isinstance(value, dict):
-            for inner in value.values():
-                visit(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                visit(inner)
-        elif isinstance(value, str):
-            try:
-                tree = ast.parse(value.removeprefix("="), mode="eval")
-            except SyntaxError:
-                return
-            names.update(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-            names.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
-
-    for path in FAMILIES.glob("*.yaml"):
-        visit(yaml.safe_load(path.read_text(encoding="utf-8")))
-    return names
+from model_db.config_import.templates import known_model_types, names_read  # noqa: E402
 
 
 def class_prefix(model_type: str) -> str:

@@ -65,6 +65,15 @@ def names_in(expression: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in _FUNCTIONS]
 
 
+def field_names(text: str) -> set[str]:
+    """Names and attributes in `text` if it is an expression, else none."""
+    try:
+        nodes = list(ast.walk(parsed(text)))
+    except SyntaxError:
+        return set()
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
 def evaluate(expression: str, names: Names, where: str = "") -> Value:
     """The value of `expression` under `names`.
 

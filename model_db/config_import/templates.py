@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue, TypeAdapter
 from facts.cache import cached, digest_of
 from facts.yaml_files import Yaml, parse_yaml
 from model_db.architecture import Frozen
+from model_db.config_import.expressions import field_names
 
 FAMILIES = Path(__file__).parent / "families"
 
@@ -166,3 +167,16 @@ def _with_condition(item: dict[str, JsonValue], own: Mapping[str, JsonValue]) ->
     if when is None:
         return item
     return {**item, "when": f"({when}) and ({item['when']})" if "when" in item else when}
+
+
+def names_read() -> set[str]:
+    """Every name in an expression of any family, nested fields too: what of a configuration can matter."""
+    names: set[str] = set()
+    waiting: list[Yaml] = list(_documents().values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            names |= field_names(value)
+        elif isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+    return names
