@@ -14,8 +14,8 @@ from facts.errors import Fault, RackwrightError
 from planner.library import default_library
 from planner.search.columns import PRECISIONS, FloatColumn
 from planner.validation.training_calibration import Priors
-from planner.validation.training_table import Calibrated, calibrate, document
 from planner.validation.training_runs import TrainingRun
+from planner.validation.training_table import Calibrated, calibrate, document
 
 _PACKAGE = Path(measurements.__file__).parent
 _TRAINING = _PACKAGE / "fitted" / "training.yaml"

@@ -7,6 +7,7 @@ the module and the columns by which a file of that kind is told. Errors are |pre
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,11 @@ class Kind:
 
     module: str
     columns: frozenset[str]
+
+    @property
+    def path(self) -> str:
+        """Where the module is imported from."""
+        return f"planner.validation.{self.module}"
 
 
 KINDS: dict[str, Kind] = {
@@ -83,10 +89,10 @@ def validate(rows: Rows, kind: str, library: Library) -> Report:
     """Predict every row, and add up the errors. A fault if the kind is unknown or nobody predicts it yet."""
     if kind not in KINDS:
         raise RackwrightError(Fault("not_allowed", field="kind", value=kind, allowed=", ".join(KINDS)))
-    module = _module(KINDS[kind])
-    predict = getattr(module, "predict", None)
-    if predict is None:
-        raise RackwrightError(Fault("validation_kind_not_yet", value=kind, allowed=", ".join(name for name in KINDS if is_predicted(name))))
+    if not is_predicted(kind):
+        known = ", ".join(name for name in KINDS if is_predicted(name))
+        raise RackwrightError(Fault("validation_kind_not_yet", value=kind, allowed=known))
+    predict = importlib.import_module(KINDS[kind].path).predict
     predictions: tuple[Prediction, ...] = tuple(predict(rows, library))
     counted = [position for position, row in enumerate(rows) if is_scorable(row)]
     answered = {item.row for item in predictions if item.predicted is not None}
@@ -97,27 +103,17 @@ def validate(rows: Rows, kind: str, library: Library) -> Report:
         rows=len(counted),
         answered=sum(position in answered for position in counted),
         unanswered=dict(sorted(unanswered.items())),
-        slices=tuple(_slices(predictions)),
+        slices=tuple(error_slices(predictions)),
         predictions=predictions,
     )
 
 
 def is_predicted(kind: str) -> bool:
     """Whether the kind can be validated by this version."""
-    return hasattr(_module(KINDS[kind]), "predict")
+    return importlib.util.find_spec(KINDS[kind].path) is not None
 
 
-def _module(kind: Kind) -> object:
-    name = f"planner.validation.{kind.module}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return None
-
-
-def _slices(predictions: Iterable[Prediction]) -> Iterator[Slice]:
+def error_slices(predictions: Iterable[Prediction]) -> Iterator[Slice]:
     """Slices of scorable rows with stated parallelism; the others apart."""
     groups: dict[tuple[str, str, str], list[float]] = {}
     for item in predictions:

@@ -72,6 +72,8 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
 def step_times_s(runs: Iterable[TrainingRun], library: Library) -> dict[int, float]:
     """Predicted step time by row: of the stated configuration, or the fastest that fits where it is not stated."""
     chosen = tuple(runs)
+    if not chosen:
+        return {}
     places = list(dict.fromkeys((run.accelerator, run.condition) for run in chosen))
     stands = platforms(library.hardware, [accelerator for accelerator, _ in places])
     rates = library.efficiency.on(stands, *(condition for _, condition in places))

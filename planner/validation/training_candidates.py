@@ -53,7 +53,7 @@ class Candidates:
     @property
     def run_of_variant(self) -> NDArray[np.intp]:
         """Whose each variant is."""
-        owner = np.zeros(int(self.variant[-1]) + 1 if len(self.variant) else 0, dtype=np.intp)
+        owner = np.zeros(int(self.variant[-1]) + 1, dtype=np.intp)
         owner[self.variant] = self.run
         return owner
 
@@ -91,6 +91,8 @@ def candidates(runs: Sequence[TrainingRun], platform_of: Sequence[int], domains:
                         variant.append(variants)
                         weight.append(part)
                 variants += 1
+        if not rows:  # no layout fits the number of devices
+            continue
         columns = TrainingColumns(
             **{item.name: np.array([row[item.name] for row in rows], dtype=np.int32) for item in fields(TrainingColumns)}
         )
