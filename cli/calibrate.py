@@ -13,12 +13,10 @@ from cli import Commands
 from facts.errors import Fault, RackwrightError
 from planner.library import default_library
 from planner.search.columns import PRECISIONS, FloatColumn
-from planner.validation.training_calibration import Priors
 from planner.validation.training_runs import TrainingRun
 from planner.validation.training_table import Calibrated, calibrate, document
 
-_PACKAGE = Path(measurements.__file__).parent
-_TRAINING = _PACKAGE / "fitted" / "training.yaml"
+_TRAINING = Path(measurements.__file__).parent / "fitted" / "training.yaml"
 _CHANGED = 1
 
 
@@ -34,7 +32,7 @@ def register(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, report, write or compare."""
-    result = calibrate(default_library(), Priors.parse((_PACKAGE / "training_priors.yaml").read_bytes()))
+    result = calibrate(default_library())
     text = document(result)
     print("\n".join(_summary(result)))
     if arguments.check:

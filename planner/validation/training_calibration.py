@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from facts.yaml_files import Yaml, parse_yaml
-from measurements.training_efficiency import TrainingPhysics
+from measurements.training_efficiency import TrainingEfficiency, TrainingPhysics
 from planner.cluster.platform import platforms
 from planner.library import Library
 from planner.performance.efficiency import TRANSFER, Condition, Efficiency, Factors, efficiency, nearest_relative
@@ -139,6 +139,21 @@ class Calibration:
             values.append(np.log(value))
             spreads.append(spread)
         return np.array(values), np.array(spreads)
+
+    def parameters_of(self, fitted: TrainingEfficiency) -> FloatColumn:
+        """The parameter vector that an earlier fit stands for; what it does not know stays neutral."""
+        values: dict[tuple[str, Hashable], float] = {("physics", name): getattr(fitted.physics, name) for name in _PHYSICS}
+        for chip, row in fitted.accelerators.items():
+            values |= {("accelerator", chip): row.rate, ("attention", chip): row.attention}
+        values |= {("pair", pair): value for pair, value in fitted.pairs.items()}
+        for kind, factors in (("format", fitted.formats), ("experts", fitted.experts), ("recipe", fitted.recipes)):
+            values |= {(kind, key): value for key, value in factors.items()}
+        for stack, software in fitted.software.items():
+            values |= {("stack", stack): software.dense, ("stack_experts", stack): software.moe / software.dense}
+            values |= {("traffic", stack): software.traffic, ("stack_attention", stack): software.attention}
+            for release, (dense, moe) in software.releases.items():
+                values |= {("release", (stack, release)): dense, ("release_experts", (stack, release)): moe / dense}
+        return np.log([values.get(item, 1.0) for item in self.names.items])
 
     def physics(self, parameters: FloatColumn) -> TrainingPhysics:
         """The physics part of a parameter vector."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from planner.validation.training_calibration import Calibration, Priors
 from planner.validation.training_runs import NotPredictableError, TrainingRun, training_run
 
 TABLES = ("training_published", "training_mlperf")
+
+
+def priors() -> Priors:
+    """The packaged priors."""
+    return Priors.parse(resources.files("measurements").joinpath("training_priors.yaml").read_bytes())
 
 
 def calibration_runs(tables: Mapping[str, bytes], library: Library) -> Iterator[tuple[TrainingRun, float]]:
@@ -49,11 +55,11 @@ LEFT_OUT: dict[str, Callable[[TrainingRun], Hashable | None]] = {
 }
 
 
-def calibrate(library: Library, priors: Priors, tables: Mapping[str, bytes] | None = None) -> Calibrated:
+def calibrate(library: Library, tables: Mapping[str, bytes] | None = None) -> Calibrated:
     """Fit to `tables` (the packaged ones by default), and cross-validate."""
     chosen = tables if tables is not None else {name: measured_runs(name) for name in TABLES}
     rows = list(calibration_runs(chosen, library))
-    calibration = Calibration([run for run, _ in rows], [step_s for _, step_s in rows], library, priors)
+    calibration = Calibration([run for run, _ in rows], [step_s for _, step_s in rows], library, priors())
     problem = calibration.problem()
     full = fit(problem)
     errors = {"fit": np.expm1(full.predicted - calibration.observed)}
@@ -99,10 +105,10 @@ def _lines(result: Calibrated) -> Iterator[str]:
         yield f"  {chip}: {{rate: {cell(position)}, attention: {attention}, {reference}}}"
     for title, kind in (("formats", "format"), ("experts", "experts"), ("recipes", "recipe")):
         yield f"{title}:"
-        yield from (f"  {key}: {cell(position)}" for key, position in _sorted(kinds[kind]))
+        yield from (f"  {key}: {cell(position)}" for key, position in _sorted(kinds.get(kind, [])))
     yield "pairs:"
     for chip, _ in _sorted(kinds["accelerator"]):
-        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds["pair"]) if isinstance(key, tuple) and key[0] == chip]
+        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds.get("pair", [])) if isinstance(key, tuple) and key[0] == chip]
         yield f"  {chip}: {{{', '.join(inner)}}}"
     yield "software:"
     for stack, _ in _sorted(kinds["stack"]):
