@@ -26,12 +26,12 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named in `arguments` (those of the process by default) and return its exit code."""
-    parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
+    chosen = parsed(sys.argv[1:] if arguments is None else arguments)
     try:
-        code: int = parsed.run(parsed)
+        code: int = chosen.run(chosen)
         sys.stdout.flush()
     except RackwrightError as error:
-        _report(error, parsed.lang)
+        _report(error, chosen.lang)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say, nothing to fail on exit
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parsed(words: Sequence[str]) -> argparse.Namespace:
+def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The command's arguments; `--lang` may stand anywhere. Only the module of the command that is named is loaded."""
     common = argparse.ArgumentParser(prog="rackwright", add_help=False, allow_abbrev=False)
     common.add_argument("--lang", choices=LANGUAGES, default="en", help="language of answers and messages (default: en)")

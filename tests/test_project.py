@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tokenize
@@ -17,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from cli.main import parsed
 from facts.version import VERSION
 from hardware_db import load_hardware
 from model_db import load_models
@@ -339,3 +341,19 @@ def test_every_decision_is_listed_and_has_its_three_parts():
         text = path.read_text(encoding="utf-8")
         assert path.name in index
         assert all(part in text for part in ("**Context.**", "**Decision.**", "**Consequences.**")), path.name
+
+
+def test_every_command_of_the_front_page_is_understood():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line, comments=True) for line in re.findall(r"^ {4}(rackwright .*)$", text, re.MULTILINE)]
+    assert len(commands) > 5
+    for words in commands:
+        assert callable(parsed(words[1:]).run)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"^ {4}make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+
+
+def test_the_program_of_the_front_page_runs(capsys):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102 our own document
+    assert len(capsys.readouterr().out.split()) > 2
