@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -131,3 +133,22 @@ def test_links_start_with_the_base_that_was_asked_for(capsys):
     link = capsys.readouterr().out
     assert link.startswith("https://planner.example.org/?v=1&model=llama3.1-8b&task=training")
     assert "was=" not in link
+
+
+def test_own_hardware_from_the_guide_appears_in_plan_csv_and_bill(tmp_path, capsys):
+    """The example of docs/extend/accelerator.md, dropped in as a file, without touching Python."""
+    guide = (ROOT / "docs" / "extend" / "accelerator.md").read_text(encoding="utf-8")
+    entries = re.findall(r"(?:^ {4}[- ].*\n)+", guide, re.MULTILINE)
+    own = tmp_path / "own.yaml"
+    own.write_text(textwrap.dedent(next(block for block in entries if "memory_GiB" in block)), encoding="utf-8")
+    (id_,) = re.findall(r"accelerator_ids: \[(.*)\]", own.read_text(encoding="utf-8"))
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(f"model: llama3.1-8b\nworkload: {{kind: serving}}\nlimits: {{accelerators: [{id_}]}}\n", encoding="utf-8")
+
+    assert main(["plan", str(asked)]) == 2
+    assert id_ in capsys.readouterr().err
+    found = json.loads(shown(capsys, str(asked), "--catalog", str(own), "--format", "json"))
+    assert {item["accelerator_id"] for item in found["recommendations"]} == {id_}
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, str(asked), "--catalog", str(own), "--format", "csv").removeprefix("\ufeff"))))
+    assert [row["accelerator_id"] for row in rows] == [id_] * len(found["recommendations"])
+    assert id_ in shown(capsys, str(asked), "--catalog", str(own), "--format", "csv", "--bill")

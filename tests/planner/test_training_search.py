@@ -37,7 +37,7 @@ def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerator
 
 
 def everything(stage):
-    """All candidates of the space, and the cell and layout bound of each."""
+    """All candidates of the space, and the bounds of each: its cell's, its layout's, its own."""
     search = TrainingSearch.of(stage)
     parts, bounds = [], []
     for platform in range(len(stage.ground.precisions)):
@@ -45,22 +45,21 @@ def everything(stage):
         if not len(layouts):
             continue
         cells = training_space.cells(layouts, search.shape, stage.workload, search._max_devices)
-        cell_bound = stage.bound(cells, stage.alone_s(cells), search._most_ranks(cells))
-        layout_of = {name: getattr(cells, name) for name in ("tp", "cp", "ep", "micro_batch", "precision")}
+        cell_bound = stage.cell_bound(cells, stage.alone(cells), search._most_ranks(cells))
+        layout_of = ("tp", "cp", "ep", "micro_batch", "precision")
         layout_bound = dict(
             zip(
                 zip(*(getattr(layouts, name).tolist() for name in layout_of), strict=True),
-                stage.bound(layouts, stage.alone_s(layouts), search._most_ranks(layouts)),
+                stage.cell_bound(layouts, stage.alone(layouts), search._most_ranks(layouts)),
                 strict=True,
             )
         )
-        for row in range(len(cells)):
-            candidates = training_space.with_counts(cells.take(np.array([row])), search.counts, np.zeros(1))
-            if len(candidates):
-                key = tuple(int(layout_of[name][row]) for name in layout_of)
-                parts.append(candidates)
-                bounds.extend([(cell_bound[row], layout_bound[key])] * len(candidates))
-    return TrainingColumns.concatenate(parts), np.array(bounds)
+        rows, candidates = training_space.with_counts(cells, search.counts, np.zeros(len(cells)))
+        keys = zip(*(getattr(cells, name).tolist() for name in layout_of), strict=True)
+        of_layout = np.array([layout_bound[key] for key in keys])
+        parts.append(candidates)
+        bounds.append(np.stack([cell_bound[rows], of_layout[rows], search._bound(candidates, stage.alone(cells).take(rows))], axis=1))
+    return TrainingColumns.concatenate(parts), np.concatenate(bounds)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -110,7 +109,7 @@ def test_every_candidate_is_whole():
     layouts = training_space.layouts(shape, stage.workload, 8, 64, (0,))
     cells = training_space.cells(layouts, shape, stage.workload, 64)
     counts = training_space.device_counts(8, 64)[None, :]
-    candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
+    _, candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
     assert np.isin(candidates.devices, counts).all()
     assert (candidates.global_batch % (candidates.dp * candidates.micro_batch) == 0).all()
     assert (np.abs(candidates.global_batch - 128) <= 13).all()
