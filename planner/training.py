@@ -24,7 +24,7 @@ from planner.recommend import Described, Recommend, recommendations
 from planner.request import Training
 from planner.search import training_space
 from planner.search.best_first import Rows
-from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, BoolColumn, FloatColumn, IntColumn, TrainingColumns
 from planner.training_search import TrainingSearch
 
 _SECONDS_PER_MINUTE = 60.0
@@ -39,6 +39,22 @@ class Evaluated:
     step: TrainingStep
     charges: Charges
     outcomes: Outcomes[TrainingColumns]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Least time of a run with one data-parallel rank: what further ranks share at best, and what they cannot share."""
+
+    shared_s: FloatColumn
+    fixed_s: FloatColumn  # pipeline fill and drain, fixed overheads
+
+    def run_s(self, ranks: FloatColumn | IntColumn) -> FloatColumn:
+        """Least time with so many ranks."""
+        return self.shared_s / ranks + self.fixed_s
+
+    def take(self, rows: Rows | BoolColumn) -> Alone:
+        """The cells at `rows`."""
+        return Alone(self.shared_s[rows], self.fixed_s[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +76,49 @@ class TrainingStage:
         """The best run of every platform and number format; survivors worth showing, and the account."""
         return TrainingSearch.of(self).run(progress)
 
-    def alone_s(self, cells: TrainingColumns) -> FloatColumn:
-        """Least time of the run of each cell with one data-parallel rank; d ranks divide it by d at best (method: search).
+    def alone(self, cells: TrainingColumns) -> Alone:
+        """Least time of the run of each cell with one data-parallel rank (method: search).
 
         Traffic of the data-parallel group is left out: a context-parallel pair has some even with one rank, and on a mesh
         a pair is slower than a larger group.
         """
         step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
-        run_s = self.run_s(step.step_s - step.parts_s["data parallel"], cells) - self.workload.start_up_minutes * _SECONDS_PER_MINUTE
-        return run_s / (1.0 + training_space.BATCH_TOLERANCE)  # a rounded-up batch has fewer steps
+        fixed_s = step.parts_s["pipeline bubble"] + step.parts_s["step overhead"]
+        shared_s = step.step_s - step.parts_s["data parallel"] - fixed_s
+        steps = self._steps(cells) / ((1.0 + training_space.BATCH_TOLERANCE) * self.workload.goodput)  # a larger batch has fewer
+        return Alone(shared_s * steps, fixed_s * steps)
 
-    def bound(self, cells: TrainingColumns, alone_s: FloatColumn, most_ranks: IntColumn) -> FloatColumn:
-        """A figure that no candidate of a cell can beat, in the units of the objective (method: search).
-
-        Device-seconds, and what is proportional to them, are least with one rank; time is least with the most ranks,
-        power with the fewest that meet the deadline.
-        """
-        devices = cells.devices
-        money = self._charges(self.ground.servers_alone(cells.platform, devices), cells.platform, devices, devices, alone_s)
+    def bound(self, columns: TrainingColumns, run_s: FloatColumn, holdings: Holdings, devices: IntColumn) -> FloatColumn:
+        """The objective of clusters of `holdings` that run for `run_s`; at a least time, what no candidate can beat."""
+        money = self._charges(holdings, columns.platform, devices, devices, run_s)
         match self.ground.request.objective:
             case "cost" | "per_dollar":
                 return np.where(money.at_least, 1e18, 0.0) + money.total_usd
             case "carbon" | "per_watt":
                 return np.nan_to_num(money.energy_kwh, nan=1e36)
             case "time":
-                return alone_s / most_ranks
+                return run_s
             case "throughput":
-                return -self.workload.tokens * most_ranks / (alone_s * self.workload.goodput)
+                return -self.workload.tokens / (run_s * self.workload.goodput)
             case "power":
-                return np.nan_to_num(money.facility_w * np.maximum(1.0, alone_s / self.allowed_s), nan=1e36)
+                return np.nan_to_num(money.facility_w, nan=1e36)
+
+    def cell_bound(self, cells: TrainingColumns, alone: Alone, most_ranks: IntColumn) -> FloatColumn:
+        """A figure that no candidate of a cell can beat, in the units of the objective (method: search).
+
+        Device-seconds, and what is proportional to them, are least with one rank; time is least with the most ranks,
+        power with the fewest that meet the deadline.
+        """
+        devices = cells.devices
+        alone_s = alone.run_s(np.ones(len(cells)))
+        match self.ground.request.objective:
+            case "time" | "throughput":
+                run_s, ranks = alone.run_s(most_ranks), np.ones(len(cells))
+            case "power":
+                run_s, ranks = alone_s, np.maximum(1.0, alone_s / self.allowed_s)
+            case _:
+                run_s, ranks = alone_s, np.ones(len(cells))
+        return self.bound(cells, run_s, self.ground.servers_alone(cells.platform, devices).scaled(ranks), devices)
 
     @property
     def allowed_s(self) -> float:
@@ -105,8 +135,10 @@ class TrainingStage:
 
     def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
         """Wall-clock time of the run: steps over goodput, and the start-up (equation 3.7)."""
-        steps = self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
-        return steps * step_s / self.workload.goodput + self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+        return self._steps(columns) * step_s / self.workload.goodput + self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+
+    def _steps(self, columns: TrainingColumns) -> FloatColumn:
+        return self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
 
     def evaluate(self, columns: TrainingColumns, clusters: list[ClusterDesign | None] | None = None) -> Evaluated:
         """Memory, speed, money and limits of every row; money and power of the exact `clusters` where these are given."""

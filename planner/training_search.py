@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +16,12 @@ from planner.search.monotone import largest_true
 from planner.search.shape import ModelShape
 
 if TYPE_CHECKING:
-    from planner.training import TrainingStage
+    from planner.training import Alone, TrainingStage
 
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
-_FIRST_LAYOUTS, _FIRST_CELLS = 2, 4  # opened a group before the first bound can close any
+_FIRST_LAYOUTS, _FIRST_CELLS, _FIRST_COUNTS = 2, 4, 2  # opened a group before the first bound can close any
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class TrainingSearch:
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
         layouts = TrainingColumns.concatenate([self._layouts(platform) for platform in range(len(self.counts))])
-        bound = self.stage.bound(layouts, self.stage.alone_s(layouts), self._most_ranks(layouts))
+        bound = self.stage.cell_bound(layouts, self.stage.alone(layouts), self._most_ranks(layouts))
         opened = np.zeros(len(layouts), dtype=bool)
 
         def open_layouts(rows: Rows) -> None:
@@ -74,26 +74,49 @@ class TrainingSearch:
         cells = cells.take(fits)
         if not len(cells):
             return
-        alone_s = self.stage.alone_s(cells)
-        bound = self.stage.bound(cells, alone_s, most[fits])
-
-        fewest = np.minimum(alone_s / self.stage.allowed_s, _NEAR_MOST * most[fits])  # too late by how much, if all are
-        fewest = np.maximum(fewest, self._ranks_too_few(cells, most[fits]) + 1)
+        most, alone = most[fits], self.stage.alone(cells)
+        too_few = np.maximum(self._ranks_too_few(cells, most), np.ceil(self._ranks_too_slow(alone, most)) - 1.0)
 
         def open_cells(rows: Rows) -> None:
-            self._open_cells(cells.take(rows), fewest[rows])
+            self._open_cells(cells.take(rows), alone.take(rows), too_few[rows] + 1.0)
 
+        bound = self.stage.cell_bound(cells, alone, most)
         self.account.pruned += best_first(bound, _group(cells), self.best, open_cells, first=_FIRST_CELLS) * self.counts.shape[1]
 
-    def _open_cells(self, cells: TrainingColumns, fewest_ranks: FloatColumn) -> None:
-        """Evaluate some cells at every device count that could fit and end in time."""
-        candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
-        self.account.pruned += len(cells) * self.counts.shape[1] - len(candidates)
+    def _open_cells(self, cells: TrainingColumns, alone: Alone, fewest_ranks: FloatColumn) -> None:
+        """Evaluate some cells at the device counts that fit, end in time, and could still be best: small clusters first."""
+        rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
+        starts = np.searchsorted(rows, rows, side="left")
+        early = np.arange(len(rows)) - starts < _FIRST_COUNTS
+        self._evaluate(candidates.take(early))
+        late = candidates.take(~early)
+        bound = self._bound(late, alone.take(rows[~early]))
+        self._evaluate(late.take(bound < self.best[_group(late)]))
+        self.account.pruned += len(cells) * self.counts.shape[1]
+
+    def _bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
+        """What each candidate's figure cannot beat: its own cluster, running for the least time that its cell allows."""
+        if not len(candidates):
+            return np.zeros(0)
+        devices = candidates.devices
+        holdings = self.stage.ground.holdings(candidates.platform, devices)
+        bare = self.stage.ground.servers_alone(candidates.platform, devices)
+        shared = replace(holdings, servers_usd=bare.servers_usd, accelerators_w=bare.accelerators_w, hosts_w=bare.hosts_w)
+        return self.stage.bound(candidates, alone.run_s(candidates.dp), shared, devices)
+
+    def _evaluate(self, candidates: TrainingColumns) -> None:
+        self.account.pruned -= len(candidates)
+        objective = self.stage.ground.request.objective
         for start in range(0, len(candidates), _CHUNK_ROWS):
             outcomes = self._fitting(candidates.take(np.arange(start, min(start + _CHUNK_ROWS, len(candidates)))))
-            objective = self.stage.ground.request.objective
             np.minimum.at(self.best, _group(outcomes.columns), objective_key(outcomes, objective))
             self.found.append(best_and_frontier(outcomes, objective))
+
+    def _ranks_too_slow(self, alone: Alone, most: IntColumn) -> FloatColumn:
+        """Ranks with which each cell ends just in time at best; when none does, nearly the most, to learn how late it is."""
+        spare_s = np.maximum(self.stage.allowed_s - alone.fixed_s, 1e-9)
+        ranks: FloatColumn = np.minimum(alone.shared_s / spare_s, _NEAR_MOST * most)
+        return ranks
 
     def _ranks_too_few(self, cells: TrainingColumns, most: IntColumn) -> IntColumn:
         """The largest power of two of data-parallel ranks at which each cell does not fit in memory, 0 if it fits at one.

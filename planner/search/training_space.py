@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from planner.request import Training
+from planner.search.best_first import Rows
 from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
 from planner.search.shape import ModelShape, powers_of_two
 
@@ -102,8 +103,10 @@ def _choices(shape: ModelShape, training: Training) -> list[IntColumn]:
     return [column[legal] for column in choices]
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> TrainingColumns:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> tuple[Rows, TrainingColumns]:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
+
+    Returns the cell of each candidate, ascending, and the candidates.
 
     counts         shape (platforms, most counts), padded with 0
     fewest_ranks   of each cell: with fewer data-parallel ranks it is known to be too slow
@@ -121,7 +124,7 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatCo
     legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
     legal &= (dp * cells.cp[rows] * cells.tp[rows]) % cells.ep[rows] == 0
     legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)  # nothing to shard over
-    return at_ranks(cells.take(rows[legal]), dp[legal], rounded[legal])
+    return rows[legal], at_ranks(cells.take(rows[legal]), dp[legal], rounded[legal])
 
 
 def at_ranks(cells: TrainingColumns, dp: IntColumn, global_batch: IntColumn) -> TrainingColumns:
