@@ -1,4 +1,4 @@
-"""How published benchmark runs evaluate themselves (`training_benchmarks.yaml`)."""
+"""What published training benchmarks train and how they evaluate it (`training_benchmarks.yaml`)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from facts.yaml_files import parse_yaml
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """`every` so many trained sequences from `first` on, on `sequences` held-out ones, with a fixed pause."""
+class Benchmark:
+    """Which model it trains, and how it evaluates: `every` so many trained sequences from `first` on, on `sequences` held-out
+    ones, with a fixed pause."""
 
+    model: str
     every: float
     first: float
     sequences: float
     fixed_s: float
 
-    def count(self, trained_sequences: float) -> int:
+    def evaluations(self, trained_sequences: float) -> int:
         """Evaluations of a run over `trained_sequences`."""
         return max(0, int((trained_sequences - self.first) // self.every) + 1)
 
 
 @cache
-def training_benchmarks() -> Mapping[str, Evaluation]:
+def training_benchmarks() -> Mapping[str, Benchmark]:
     """By the benchmark's name."""
     content = resources.files("measurements").joinpath("training_benchmarks.yaml").read_bytes()
     raw = parse_yaml(content, "training_benchmarks.yaml")
     rows = raw if isinstance(raw, dict) else {}
     return MappingProxyType(
         {
-            name: Evaluation(**{key: float(value) for key, value in row.items() if isinstance(value, int | float)})
+            name: Benchmark(str(row["model"]), **{key: float(value) for key, value in row.items() if isinstance(value, int | float)})
             for name, row in rows.items()
             if isinstance(row, dict)
         }

@@ -42,7 +42,7 @@ def _time_to_train_min(step_s: float, run: TrainingRun, row: Mapping[str, str]) 
     evaluations = 0.0
     if benchmark is not None:
         one_s = evaluation_s(step_s, run.global_batch, benchmark.sequences, run.method, benchmark.fixed_s)
-        evaluations = benchmark.count(steps * run.global_batch) * float(one_s)
+        evaluations = benchmark.evaluations(steps * run.global_batch) * float(one_s)
     return float(run_time_s(steps, step_s, evaluations_s=evaluations)) / _SECONDS_PER_MINUTE
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from measurements.model_shapes import ModelShapeRow, model_shapes
+from measurements.training_benchmarks import training_benchmarks
 from model_db.architecture import Architecture, Attention, Block, Embedding, Linear, Mlp, Moe, Norm, Stack
 from planner.counting.flops import stack_flops_per_sample
 from planner.library import Library
@@ -19,12 +20,6 @@ from planner.validation.names import accelerator_id, model_id, precision_index
 from planner.validation.rows import count_cell, number_cell, text_cell
 
 _NONE, _FULL = RECOMPUTES.index("none"), RECOMPUTES.index("full")
-_MLPERF_MODELS = {
-    "gpt3": "gpt3-175b",
-    "llama2_70b_lora": "llama2-70b",
-    "llama31_405b": "llama3.1-405b",
-    "llama31_8b": "llama3.1-8b",
-}
 _HBM2E_SHARE = 0.72  # six stacks of HBM2e of 400 GB/s against the 3.35 TB/s of HBM3
 _STACKS = ("megascale", "llm-foundry", "maxtext")
 UNKNOWN_ACCELERATOR, UNKNOWN_MODEL = "unknown_accelerator", "unknown_model"
@@ -98,14 +93,15 @@ class NotPredictableError(Exception):
 
 def training_run(position: int, row: Mapping[str, str], library: Library) -> TrainingRun:
     """The run of a row of either training file. Raises `NotPredictableError` with the first thing that is missing."""
-    name = text_cell(row, "model") or _MLPERF_MODELS.get(text_cell(row, "benchmark"), text_cell(row, "benchmark"))
+    benchmark = text_cell(row, "benchmark")
+    name = text_cell(row, "model") or (training_benchmarks()[benchmark].model if benchmark in training_benchmarks() else benchmark)
     chip = accelerator_id(text_cell(row, "accelerator"), library.hardware.accelerators)
     if chip is None:
         raise NotPredictableError(UNKNOWN_ACCELERATOR)
     architecture = run_architecture(name, row, library)
     if architecture is None:
         raise NotPredictableError(UNKNOWN_MODEL)
-    mlperf = bool(text_cell(row, "benchmark"))
+    mlperf = bool(benchmark)
     precision = precision_index(text_cell(row, "precision"))
     if precision is None:
         precision = PRECISIONS.index("bf16")
