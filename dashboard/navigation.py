@@ -26,11 +26,14 @@ class PageEntry:
 
 
 PLAN_PAGE = PageEntry("plan.py", mark("Plan"), "plan")
+UPGRADE_PAGE = PageEntry("upgrade.py", mark("Upgrade"), "upgrade")
 PAGES = (
+    PageEntry("start.py", mark("Start"), "start"),
     PLAN_PAGE,
     PageEntry("model.py", mark("Model"), "model"),
     PageEntry("compare.py", mark("Compare"), "compare"),
     PageEntry("catalog.py", mark("Catalog"), "catalog"),
+    UPGRADE_PAGE,
     PageEntry("accuracy.py", mark("Accuracy"), "accuracy"),
     PageEntry("method.py", mark("Method"), "method"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -27,9 +28,7 @@ def question(faults: Mapping[str, Fault]) -> None:
         st.header(say("Model"), anchor=False)
         model_choice(marks.get("model", ""))
         st.header(say("Workload"), anchor=False)
-        _task()
-        for row in _fields("workload", main=True):
-            field_control(row, fault=marks.get(row.path, ""))
+        main_inputs(marks)
         _section("workload", say("More about the workload"), marks)
         _section("limits", say("Limits"), marks)
         _section("site", say("Site"), marks)
@@ -69,6 +68,13 @@ def _store_model() -> None:
     if chosen != OWN_MODEL:
         session.draft()["model"] = chosen
     session.show_option(1)
+
+
+def main_inputs(marks: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The task and the few inputs of the workload that stand open."""
+    _task()
+    for row in _fields("workload", main=True):
+        field_control(row, fault=marks.get(row.path, ""))
 
 
 def _task() -> None:

@@ -17,7 +17,7 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-VIEW_KEYS = ("lang", "show", "with")  # of a link: how the page is seen, not what is asked
+VIEW_KEYS = ("lang", "show", "with", "have")  # of a link: how the page is seen, not what is asked
 
 
 def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
@@ -31,6 +31,7 @@ def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
     st.session_state["notices"] = ()
     st.session_state["snapshot"] = None
     st.session_state["compared_links"] = tuple(compared)
+    st.session_state["owned_link"] = query.get("have", "")
     st.session_state["shown_rank"] = rank_of(query.get("show", ""))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}

@@ -104,6 +104,24 @@ MEMORY_PARTS: dict[str, str] = {
     "free": mark("Free"),
 }
 
+QUANTITIES: dict[str, str] = {
+    "ttft_s": mark("time to first token (s)"),
+    "tpot_s": mark("time per output token (s)"),
+    "itl_s": mark("time between tokens (s)"),
+    "output_tokens_per_s": mark("output (tokens/s)"),
+    "tokens_per_s_per_acc": mark("throughput of an accelerator (tokens/s)"),
+    "step_time_s": mark("step (s)"),
+    "ttt_min_median": mark("time to train (min)"),
+    "mem_value_gib": mark("memory (GiB)"),
+    "mem_value_pct": mark("memory (%)"),
+    "weights_gib_per_gpu": mark("weights (GiB per accelerator)"),
+    "kv_cache_gib_per_gpu": mark("KV cache (GiB per accelerator)"),
+    "activation_gib": mark("activations (GiB)"),
+    "kv_tokens": mark("KV cache (tokens)"),
+    "kv_bytes_per_token": mark("KV cache (bytes per token)"),
+    "fits": mark("fits (1 yes, 0 no)"),
+}
+
 REASONS: dict[str, str] = {
     "dearer": mark("costs more"),
     "slower": mark("is slower"),

@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.charts.figure import INK, Figure, layered, meaning_colour
 from dashboard.language import language, say
 from dashboard.tables import Column, Table
+from dashboard.wording import QUANTITIES, word
 from planner.validation.prediction import Prediction
 from texts import numbers
 from texts.translations import mark
@@ -20,8 +21,8 @@ MOST_POINTS = 2_000
 
 
 def accuracy_figure(predictions: Sequence[Prediction], quantity: str, source: str) -> Figure:
-    """Rows of one quantity that were predicted."""
-    known = [item for item in predictions if item.quantity == quantity and item.predicted and item.measured > 0]
+    """Scorable rows of one quantity that were predicted."""
+    known = [item for item in predictions if item.quantity == quantity and item.scorable and item.predicted and item.measured > 0]
     errors = np.array([abs(item.relative_error or 0.0) for item in known])
     band = float(np.percentile(errors, 80)) if known else 0.0
     finding = say(
@@ -61,7 +62,7 @@ def _scatter(known: Sequence[Prediction], band: float, quantity: str) -> alt.Lay
         (float(data[["measured", "predicted"]].min().min()), float(data[["measured", "predicted"]].max().max())) if known else (1.0, 2.0)
     )
     scale = alt.Scale(type="log", domain=[low / 1.2, high * 1.2])
-    words = quantity.replace("_", " ")
+    words = word(QUANTITIES, quantity)
     line = pd.DataFrame(
         {
             "x": [low, high],

@@ -12,7 +12,7 @@ from dashboard.draft import request_of
 from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.tables import Column, Table, csv_button, show_table
-from dashboard.wording import plain
+from dashboard.wording import QUANTITIES, plain, word
 from measurements import measured_runs
 from planner.library import Library
 from planner.validate import Report, kind_of, validate
@@ -83,7 +83,7 @@ def _points(report: Report, name: str) -> None:
     if not quantities:
         st.info(say("This version predicts none of these rows."))
         return
-    quantity = st.selectbox(say("Quantity"), quantities, format_func=lambda quantity: quantity.replace("_", " "), key="accuracy:quantity")
+    quantity = st.selectbox(say("Quantity"), quantities, format_func=lambda quantity: word(QUANTITIES, quantity), key="accuracy:quantity")
     source = say("Measured runs of the table {name}, with their sources in the repository.", name=name)
     show_figure(accuracy_figure(report.predictions, quantity, source), f"accuracy-{name}.csv")
 
@@ -91,7 +91,8 @@ def _points(report: Report, name: str) -> None:
 def _groups(report: Report, name: str) -> None:
     st.header(say("Errors by group"), anchor=False)
     rows = tuple(
-        (part.quantity, part.by, part.key, part.n, part.median_ape_pct, part.p90_ape_pct, part.median_bias_pct) for part in report.slices
+        (word(QUANTITIES, part.quantity), part.by, part.key, part.n, part.median_ape_pct, part.p90_ape_pct, part.median_bias_pct)
+        for part in report.slices
     )
     table = Table(SLICES, rows)
     show_table(table, say("Errors by group."))

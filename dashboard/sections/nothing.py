@@ -21,17 +21,10 @@ def nothing_fits(plan: Plan) -> None:
     """The answer when no configuration keeps every limit."""
     misses = _distinct([miss for miss in plan.search.nearest if miss.change])
     if not misses:
-        st.warning(plain(say("**Nothing fits.** No single change of a limit would help; the list below says why each accelerator is out.")))
+        why = say("No single change of a limit would help; the list below says why each accelerator is out.")
+        st.warning(f"**{say('Nothing fits.')}** {plain(why)}")
     else:
-        nearest = misses[0]
-        st.warning(
-            say(
-                "**Nothing fits.** The nearest is {accelerator}: it misses the limit on {limit} by {share}.",
-                accelerator=plain(accelerator_name(nearest.accelerator_id)),
-                limit=word(LIMITS, nearest.reason),
-                share=plain(numbers.percent(nearest.over_by, language())),
-            ),
-        )
+        st.warning(f"**{say('Nothing fits.')}** {plain(miss_text(misses[0]))}")
         with st.container(horizontal=True):
             for miss in misses[:BUTTONS]:
                 st.button(
@@ -48,6 +41,16 @@ def accelerator_name(id_: str) -> str:
     """The name in this session's catalog."""
     known = library().hardware.accelerators
     return known[id_].name if id_ in known else id_
+
+
+def miss_text(miss: NearestMiss) -> str:
+    """Which limit the nearest configuration passes, and by how much."""
+    return say(
+        "The nearest is {accelerator}: it misses the limit on {limit} by {share}.",
+        accelerator=accelerator_name(miss.accelerator_id),
+        limit=word(LIMITS, miss.reason),
+        share=numbers.percent(miss.over_by, language()),
+    )
 
 
 def _distinct(misses: list[NearestMiss]) -> list[NearestMiss]:

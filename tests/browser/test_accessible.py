@@ -10,9 +10,16 @@ from playwright.sync_api import Browser, Page
 
 STATES = {
     "example": "/",
-    "training": "/?v=1&model=llama3.1-8b&task=training&tokens=200000000000",
+    "training": "/?v=1&model=llama3.1-8b&task=training&tokens=200000000000&max=64",
     "nothing fits": "/?v=1&model=llama3.1-405b&task=serving&ttft=0.01",
     "faulty link": "/?v=99",
+    "start": "/start",
+    "model": "/model?v=1&model=llama3.1-8b&task=serving",
+    "compare": "/compare?v=1&model=llama3.1-8b&task=serving&with=v%3D1%26model%3Dllama3.1-8b&with=v%3D1%26model%3Dllama3.1-70b",
+    "catalog": "/catalog",
+    "upgrade": "/upgrade?v=1&model=llama3.1-8b&task=serving",
+    "accuracy": "/accuracy",
+    "method": "/method",
 }
 KNOWN: frozenset[str] = frozenset()  # findings inside the framework that are not ours to mend, each with its reason
 

@@ -1,0 +1,96 @@
+"""Every page of the menu opens, says what it is about, and keeps the question when one comes back."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import engine
+from dashboard.navigation import FOLDER, PAGES, PLAN_PAGE
+
+APP = Path(__file__).parents[2] / "app.py"
+CONFIG = '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 1000}'
+
+
+def went_wrong(app: AppTest) -> bool:
+    return bool(app.exception) or any("went wrong" in title.value for title in app.title)
+
+
+@pytest.fixture
+def app() -> AppTest:
+    """The whole app with the real catalogs and the real engine."""
+    engine.plans.clear()
+    opened = AppTest.from_file(str(APP), default_timeout=60)
+    opened.query_params["v"] = "1"
+    opened.query_params["model"] = "llama3.1-8b"
+    opened.query_params["task"] = "serving"
+    opened.query_params["max"] = "32"
+    return opened.run()
+
+
+def test_every_page_file_is_in_the_menu() -> None:
+    assert {page.file for page in PAGES} == {path.name for path in FOLDER.glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_page_opens_and_has_one_title(page, app) -> None:
+    app.switch_page(str(page.source)).run()
+    assert not went_wrong(app)
+    assert len(app.title) == 1
+
+
+def test_the_question_survives_a_visit_to_every_page(app) -> None:
+    app.number_input(key="field:workload.requests_per_s").set_value(33.0).run()
+    for page in PAGES:
+        app.switch_page(str(page.source)).run()
+    app.switch_page(str(PLAN_PAGE.source)).run()
+    assert not went_wrong(app)
+    assert app.number_input(key="field:workload.requests_per_s").value == 33
+
+
+def test_a_model_of_ones_own_is_counted_and_planned_with(app) -> None:
+    app.switch_page(str(FOLDER / "model.py")).run()
+    app.session_state["section:own_model"] = True
+    app.run()
+    app.text_input(key="own_model:name").set_value("Mine").run()
+    app.text_area(key="own_model:text").set_value(CONFIG).run()
+    next(button for button in app.button if button.label == "Use this model").click().run()
+    assert not went_wrong(app)
+    assert app.title[0].value == "Mine"
+    app.switch_page(str(PLAN_PAGE.source)).run()
+    assert not went_wrong(app)
+    assert "Mine" in app.title[0].value
+
+
+def test_a_faulty_model_file_is_said_and_the_page_works(app) -> None:
+    app.switch_page(str(FOLDER / "model.py")).run()
+    app.session_state["section:own_model"] = True
+    app.run()
+    app.text_area(key="own_model:text").set_value('{"model_type": "llama", "hidden_size": -5}').run()
+    next(button for button in app.button if button.label == "Use this model").click().run()
+    assert not went_wrong(app)
+    assert app.error
+    assert app.title[0].value == r"Llama 3\.1 8B"
+
+
+def test_a_preset_leads_to_a_filled_in_plan(app) -> None:
+    app.switch_page(str(FOLDER / "start.py")).run()
+    app.button(key="preset:Complete code in an editor").click().run()
+    assert not went_wrong(app)
+    assert app.title[0].value.startswith("Serve Qwen2")
+
+
+def test_plans_that_were_kept_stand_side_by_side(app) -> None:
+    next(button for button in app.button if button.label == "Keep to compare").click().run()
+    app.selectbox(key="shown_option").set_value(2).run()
+    next(button for button in app.button if button.label == "Keep to compare").click().run()
+    app.switch_page(str(FOLDER / "compare.py")).run()
+    assert not went_wrong(app)
+    assert len(app.dataframe[0].value.columns) == 3
+
+
+def test_a_cluster_of_ones_own_is_planned_with_at_no_price(app) -> None:
+    app.switch_page(str(FOLDER / "upgrade.py")).run()
+    assert not went_wrong(app)
+    assert app.title[0].value.startswith("Upgrade")
+    assert len(app.dataframe[0].value) > 1
