@@ -35,5 +35,5 @@ def best_first(bound: FloatColumn, group: IntColumn, best: FloatColumn, open_cel
             open_cells(order[now])
             opened += int(now.sum())
         order, rank = order[~now], rank[~now]
-        reach *= 2
+        reach *= 4
     return len(bound) - opened
