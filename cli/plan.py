@@ -24,6 +24,7 @@ from texts.translations import Language, mark, tr
 _SHOWN = 5
 _SHOWN_MISSES = 3
 _DEGREES = ("tp", "pp", "cp", "ep", "dp")
+_USUAL = dict.fromkeys(_DEGREES, 1) | {"total_is": "complete"}  # a column of these alone says nothing
 _COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", *_DEGREES, "tokens_per_s")
 _SERVING_COLUMNS = ("replicas", "ttft_s", "tpot_s")
 _TRAINING_COLUMNS = ("step_s", "mfu", "run_days")
@@ -120,11 +121,11 @@ _FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"t
 
 
 def _columns(answer: Plan, shown: Sequence[Recommendation]) -> list[PlanColumn[Recommendation]]:
-    """The columns of a table for people; degrees of parallelism that nobody uses are left out."""
+    """The columns of a table for people; those that say nothing are left out."""
     own = _SERVING_COLUMNS if isinstance(answer.request.workload, Serving) else _TRAINING_COLUMNS
     named = {column.name: column for column in RECOMMENDATION_COLUMNS}
     columns = [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
-    return [column for column in columns if column.name not in _DEGREES or any(column.value(item) != 1 for item in shown)]
+    return [column for column in columns if any(column.value(item) != _USUAL.get(column.name) for item in shown)]
 
 
 def _task(answer: Plan, language: Language) -> str:
