@@ -15,7 +15,7 @@ from planner.cluster.platform import Platforms, platforms
 from planner.cluster.servers import rated_w
 from planner.economics.holdings import Holdings
 from planner.economics.rates import HourlyRate, hourly_rate
-from planner.request import OwnPrice, PlanRequest, Training
+from planner.request import OwnPrice, PlanRequest, Serving, Training
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 from planner.subject import Subject
 
@@ -87,7 +87,8 @@ class Ground:
 def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator_ids: tuple[str, ...]) -> Ground:
     """The platforms of `accelerator_ids` with their parts, prices and formats."""
     priced = with_prices(hardware, request.prices)
-    stands = platforms(priced, accelerator_ids)
+    engine = request.workload.engine if isinstance(request.workload, Serving) else ""
+    stands = platforms(priced, accelerator_ids, engine="" if engine == "generic" else engine)
     has_units = ~np.isnan(stands.peak_flops_per_s)
     return Ground(
         request=request,

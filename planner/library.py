@@ -11,6 +11,7 @@ from pathlib import Path
 from hardware_db import Hardware, load_hardware
 from model_db import Models, load_models
 from planner.performance.efficiency import EfficiencyTable, load_efficiency
+from planner.performance.serving_efficiency import ServingEfficiencyTable, load_serving_efficiency
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Library:
 
     hardware: Hardware
     models: Models
-    efficiency: EfficiencyTable
+    training_efficiency: EfficiencyTable
+    serving_efficiency: ServingEfficiencyTable
     digest: str
 
 
@@ -27,9 +29,9 @@ def load_library(hardware_overlays: Sequence[Path | bytes] = ()) -> Library:
     """The packaged catalogs with the asker's own entries on top. Raises `RackwrightError` for a faulty overlay."""
     hardware = load_hardware(tuple(hardware_overlays))
     models = load_models()
-    efficiency = load_efficiency()
-    parts = (hardware.digest, models.digest, efficiency.digest)
-    return Library(hardware, models, efficiency, hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16])
+    training, serving = load_efficiency(), load_serving_efficiency()
+    parts = (hardware.digest, models.digest, training.digest, serving.digest)
+    return Library(hardware, models, training, serving, hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16])
 
 
 @cache

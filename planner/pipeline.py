@@ -19,7 +19,6 @@ from planner.explain.misses import nearest_miss
 from planner.ground import Ground, ground
 from planner.library import Library, default_library
 from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key, pareto
-from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import Recommend, known
 from planner.request import PlanRequest, Serving
 from planner.search.columns import PRECISIONS, ServingColumns, TrainingColumns
@@ -45,9 +44,9 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
     stands = ground(request, about, library.hardware, considered)
     report = progress or (lambda share: None)
     if isinstance(request.workload, Serving):
-        found = _found(ServingStage.on(stands, ServingEfficiency.roofline(stands.platforms)), request, report)
+        found = _found(ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine)), request, report)
     else:
-        found = _found(TrainingStage.on(stands, library.efficiency.on(stands.platforms)), request, report)
+        found = _found(TrainingStage.on(stands, library.training_efficiency.on(stands.platforms)), request, report)
     return Plan(
         request=request,
         model_name=about.name,

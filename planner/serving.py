@@ -22,7 +22,7 @@ from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken,
 from planner.performance.serving_demand import ServingDemand, serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates, serving_rates
-from planner.performance.serving_step import ServingSteps, serving_steps
+from planner.performance.serving_step import Replica, ServingSteps, serving_steps
 from planner.recommend import Described, Recommend, recommendations
 from planner.request import Serving
 from planner.search import serving_space
@@ -91,9 +91,12 @@ class ServingStage:
         max_batch = np.maximum(self._memory(cells).max_batch, 1)
         top = serving_space.largest_index(max_batch)
 
+        replica = Replica.on(self.demand, self.ground.platforms, cells, self.efficiency)
+        prefill = replica.prefill(workload.input_tokens, self._cached_tokens)  # the same whatever the batch
+
         def rates(index: IntColumn) -> ServingRates:
-            batch = serving_space.batch_at(index, max_batch)
-            return self._rates(self._steps(replace(cells, batch=batch)), batch.astype(np.float64))
+            batch = serving_space.batch_at(index, max_batch).astype(np.float64)
+            return self._rates(ServingSteps(replica.decode(batch, self._context_tokens), prefill), batch)
 
         def within_limits(index: IntColumn) -> BoolColumn:
             found = rates(index)
@@ -114,10 +117,19 @@ class ServingStage:
             self.ground.platforms,
             columns,
             input_tokens=workload.input_tokens,
-            context_tokens=workload.input_tokens + workload.output_tokens / 2,  # the mean over a request's answer
+            context_tokens=self._context_tokens,
             efficiency=self.efficiency,
-            cached_tokens=workload.prefix_hit_rate * workload.input_tokens,
+            cached_tokens=self._cached_tokens,
         )
+
+    @property
+    def _context_tokens(self) -> float:
+        """Mean context over a request's answer."""
+        return self.workload.input_tokens + self.workload.output_tokens / 2
+
+    @property
+    def _cached_tokens(self) -> float:
+        return self.workload.prefix_hit_rate * self.workload.input_tokens
 
     def _rates(self, steps: ServingSteps, batch: FloatColumn) -> ServingRates:
         return serving_rates(steps, batch, self.workload.output_tokens, self.efficiency)

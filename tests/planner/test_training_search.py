@@ -33,7 +33,7 @@ def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerator
     )
     considered, _ = admitted(request.limits, library.hardware)
     stands = ground(request, subject(request, library.models), library.hardware, considered)
-    return TrainingStage.on(stands, library.efficiency.on(stands.platforms))
+    return TrainingStage.on(stands, library.training_efficiency.on(stands.platforms))
 
 
 def everything(stage):
