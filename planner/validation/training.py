@@ -76,7 +76,7 @@ def step_times_s(runs: Iterable[TrainingRun], library: Library) -> dict[int, flo
         return {}
     places = list(dict.fromkeys((run.accelerator, run.condition) for run in chosen))
     stands = platforms(library.hardware, [accelerator for accelerator, _ in places])
-    rates = library.efficiency.on(stands, *(condition for _, condition in places))
+    rates = library.training_efficiency.on(stands, *(condition for _, condition in places))
     of_run = [places.index((run.accelerator, run.condition)) for run in chosen]
     found: dict[int, float] = {}
     for group in candidates(chosen, of_run, [int(stands.scale_up_domain[place]) for place in of_run]):

@@ -123,7 +123,7 @@ class Calibration:
         self.observed = np.log(np.array(list(measured_s)))
         self.places = tuple(dict.fromkeys(place_of(run) for run in self.runs))
         self.platforms = platforms(library.hardware, [place[0] for place in self.places])
-        self.reached = library.efficiency.reached(self.platforms)
+        self.reached = library.training_efficiency.reached(self.platforms)
         row_of = {place: row for row, place in enumerate(self.places)}
         rows = [row_of[place_of(run)] for run in self.runs]
         self.groups = tuple(candidates(self.runs, rows, [int(self.platforms.scale_up_domain[row]) for row in rows]))
