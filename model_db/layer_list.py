@@ -143,9 +143,9 @@ class _Reader:
             return shape
         if isinstance(sizes, list) and kind == "embedding" and len(sizes) == 2:
             return self.layer(word, {"rows": sizes[0], "dim": sizes[1]}, shape, place)
-        if kind in _OWN_SIZE and not isinstance(sizes, list):
-            return self.layer(word, {_OWN_SIZE[kind]: sizes}, shape, place)
-        self.refuse(place, sizes, "a size or fields")
+        if kind not in _OWN_SIZE or isinstance(sizes, list):
+            self.refuse(place, sizes, "a size or fields")
+        return self.layer(word, {_OWN_SIZE[kind]: sizes}, shape, place)
 
     def layer(self, word: Yaml, given: Mapping[str, Yaml], shape: _Shape, place: str) -> _Shape:
         if not isinstance(word, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -126,6 +126,7 @@ class ModelEntry:
     huggingface: tuple[str, ...] = ()
     optional_stacks: tuple[Stack, ...] = ()
     notes: tuple[str, ...] = ()
+    stored_bytes_by_format: Mapping[str, int] = field(default_factory=dict)  # of the files it was read from
     mapped_by_fields: bool = False  # an architecture we do not know by name, read from its field names alone
 
 

@@ -18,14 +18,13 @@ from model_db.architecture import Frozen
 from model_db.config_import.expressions import Value
 
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
-_LONGEST_BYTES = 4_000_000
 _DEEPEST = 16
 
 
-def parse_config(content: bytes | str, where: str = "config.json") -> dict[str, Yaml]:
+def parse_config(content: bytes | str, where: str = "config.json", most_bytes: int = 4_000_000) -> dict[str, Yaml]:
     """The JSON object in `content`; bounded in size and depth. Raises RackwrightError."""
-    if len(content) > _LONGEST_BYTES:
-        raise RackwrightError(Fault("file_too_large", where, value=f"{len(content)} bytes", allowed=f"<= {_LONGEST_BYTES} bytes"))
+    if len(content) > most_bytes:
+        raise RackwrightError(Fault("file_too_large", where, value=f"{len(content)} bytes", allowed=f"<= {most_bytes} bytes"))
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
