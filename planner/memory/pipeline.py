@@ -135,16 +135,19 @@ def fullest_stages(chain: UnitChain, pp: int, virtual_stages: int) -> FullestSta
     return FullestStages(np.array(kept, dtype=np.intp), counts[kept])
 
 
-def micro_batches_in_flight(
-    schedule: IntColumn, pp: IntColumn, virtual_stages: IntColumn, micro_batches: IntColumn, stage: NDArray[np.intp]
-) -> FloatColumn:
-    """Micro-batches whose activations a stage holds at once, for all its layers together (equation 2.3).
+def most_in_flight(schedule: IntColumn, pp: IntColumn, virtual_stages: IntColumn, stage: NDArray[np.intp]) -> FloatColumn:
+    """Micro-batches whose activations a stage holds at once, for all its layers together, however many a step has (equation 2.3).
 
-    GPipe m; 1F1B min(m, p - i); interleaved min(m v, 2 (p - 1 - i) + (v - 1) p + 1) / v, which is
-    p (1 + (p - 1) / (p v)) on the first stage (arXiv:2104.04473, section 2.2; the schedule of Megatron-LM).
+    GPipe all of them; 1F1B p - i; interleaved (2 (p - 1 - i) + (v - 1) p + 1) / v, which is p (1 + (p - 1) / (p v)) on the
+    first stage (arXiv:2104.04473, section 2.2; the schedule of Megatron-LM).
     """
-    plain = np.minimum(micro_batches, pp - stage)
     warm_up = 2 * (pp - 1 - stage) + (virtual_stages - 1) * pp + 1
-    interleaved = np.minimum(micro_batches * virtual_stages, warm_up) / virtual_stages
-    held = np.where(schedule == _GPIPE, micro_batches, np.where(schedule == _INTERLEAVED, interleaved, plain))
-    return np.asarray(held, dtype=np.float64)
+    few = np.where(schedule == _INTERLEAVED, warm_up / virtual_stages, pp - stage)
+    return np.asarray(np.where(schedule == _GPIPE, np.inf, few))
+
+
+def micro_batches_in_flight(
+    schedule: IntColumn, pp: IntColumn, virtual_stages: IntColumn, micro_batches: FloatColumn, stage: NDArray[np.intp]
+) -> FloatColumn:
+    """The same for a step of `micro_batches`: no stage holds more than there are (equation 2.3)."""
+    return np.minimum(micro_batches, most_in_flight(schedule, pp, virtual_stages, stage))

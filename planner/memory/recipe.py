@@ -73,6 +73,11 @@ class TrainingRecipe(BaseModel):
     trains_towers: bool
 
     @property
+    def offloads(self) -> bool:
+        """Whether anything is kept off the device."""
+        return max(self.offloaded_optimizer, self.offloaded_weights, self.offloaded_activations) > 0.0
+
+    @property
     def score_bytes(self) -> float:
         """Bytes per head and pair of positions: softmax output; with dropout also its mask and product (arXiv:2205.05198)."""
         return 0.0 if self.attention == "flash" else 5.0 if self.dropout else 2.0

@@ -25,7 +25,7 @@ from planner.memory.activations import (
 )
 from planner.memory.adapters import adapter_elements
 from planner.memory.matrices import layer_matrices, layer_vectors
-from planner.memory.pipeline import Unit, fullest_stages, unit_chain
+from planner.memory.pipeline import Unit, UnitChain, fullest_stages, unit_chain
 from planner.memory.recipe import TrainingRecipe
 from planner.request import Training
 from planner.search.columns import RECOMPUTES, FloatColumn, IntColumn
@@ -58,7 +58,7 @@ class UnitStates(NamedTuple):
 
 
 class StageStates(NamedTuple):
-    """`UnitStates` of whole stages, each of shape (layouts, stages)."""
+    """`UnitStates` of whole stages, arrays of shape (stages, layouts)."""
 
     matrix: FloatColumn
     other: FloatColumn
@@ -69,9 +69,23 @@ class StageStates(NamedTuple):
     expert_factored: FloatColumn
     frozen_expert: FloatColumn
 
+    def at(self, layout: NDArray[np.intp]) -> StageStates:
+        """Of the layouts given."""
+        return StageStates(*(column[:, layout] for column in self))
+
+    @property
+    def dense(self) -> FloatColumn:
+        """All but routed experts."""
+        return self.matrix + self.other + self.frozen_matrix + self.frozen_other
+
+    @property
+    def experts(self) -> FloatColumn:
+        """Routed experts, trained or not."""
+        return self.expert + self.frozen_expert
+
 
 class StageLoads(NamedTuple):
-    """Per sequence or element, each of shape (layouts, stages); the largest unit of the stage where it says unit."""
+    """Per sequence or in elements, arrays of shape (stages, layouts); of the stage's largest unit where it says unit."""
 
     logits: FloatColumn  # elements
     end_elements: FloatColumn  # weights of embedding and head
@@ -81,14 +95,18 @@ class StageLoads(NamedTuple):
     unit_input_bytes: FloatColumn  # what stages send each other
     unit_dispatch_bytes: FloatColumn  # copies of tokens sent to experts
 
+    def at(self, layout: NDArray[np.intp]) -> StageLoads:
+        """Of the layouts given."""
+        return StageLoads(*(column[:, layout] for column in self))
+
 
 @dataclass(frozen=True, slots=True)
 class StageTable:
-    """One row a layout, one column a stage that can be the fullest.
+    """Stages that can be the fullest, one row a stage, one column a layout; layouts with fewer repeat their first.
 
     stage       index of the pipeline stage
-    kept        (layouts, stages, RECOMPUTES, 3): `Kept` of one sequence
-    working     (layouts, stages, RECOMPUTES): bytes of one sequence while the backward pass is in the largest unit
+    kept        (stages, layouts, RECOMPUTES, 3): `Kept` of one sequence
+    working     (stages, layouts, RECOMPUTES): bytes of one sequence while the backward pass is in the largest unit
     """
 
     stage: NDArray[np.intp]
@@ -96,6 +114,11 @@ class StageTable:
     loads: StageLoads
     kept: FloatColumn
     working: FloatColumn
+
+    def pinned_bytes(self, recipe: TrainingRecipe) -> FloatColumn:
+        """Host memory of each layout through which states pass to drives: two layers' master weights and moments (equation 2.4)."""
+        unit = (self.loads.unit_elements + self.loads.unit_experts).max(axis=0)
+        return np.asarray(2.0 * (recipe.master_bytes + 2.0 * recipe.moment_bytes) * unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,49 +136,78 @@ class Task:
         return cls(training.sequence_tokens, training.lora_rank if training.method in {"lora", "qlora"} else 0, 1 + extra)
 
 
-def stage_table(
-    architecture: Architecture, task: Task, recipe: TrainingRecipe, tp: IntColumn, pp: IntColumn, virtual_stages: IntColumn
-) -> StageTable:
-    """The table for layouts (tp, pp, virtual_stages), one row each."""
-    chain = unit_chain(architecture)
-    cuts, cut = np.unique(np.stack([pp, virtual_stages]), axis=1, return_inverse=True)
-    stages = [fullest_stages(chain, int(p), int(v)) for p, v in cuts.T]
-    width = max(len(found.stage) for found in stages)
-    padded = [found.padded(width) for found in stages]
-    counts = np.stack([found.units for found in padded])[cut]
-    degrees, degree = np.unique(tp, return_inverse=True)
-    costs = [[unit_costs(unit, task, recipe, int(t)) for unit in chain.units] for t in degrees]
-
-    def summed(of_units: list[list[NDArray[np.float64]]]) -> FloatColumn:
-        return np.asarray(np.einsum("lsu,lu...->ls...", counts, np.array(of_units)[degree]))
-
-    def largest(of_units: list[list[NDArray[np.float64]]]) -> FloatColumn:
-        each = np.array(of_units)[degree][:, None]
-        present = (counts > 0).reshape(counts.shape + (1,) * (each.ndim - 3))
-        return np.asarray(np.where(present, each, 0.0).max(axis=2))
-
-    states = summed([[np.array(cost.states) for cost in row] for row in costs])
-    added = summed([[np.array([cost.logits, cost.end_elements]) for cost in row] for row in costs])
-    peaks = largest([[cost.peaks for cost in row] for row in costs])
-    return StageTable(
-        stage=np.stack([found.stage for found in padded])[cut],
-        states=StageStates(*np.moveaxis(states, -1, 0)),
-        loads=StageLoads(*np.moveaxis(np.concatenate([added, peaks], axis=-1), -1, 0)),
-        kept=summed([[np.array(cost.kept) for cost in row] for row in costs]),
-        working=largest([[cost.working for cost in row] for row in costs]),
-    )
+@lru_cache(maxsize=32)
+def stage_source(architecture: Architecture, task: Task, recipe: TrainingRecipe) -> StageSource:
+    """The source of tables for one model and task; it remembers the layouts it was asked for."""
+    return StageSource(unit_chain(architecture), task, recipe)
 
 
-@dataclass(frozen=True, slots=True)
-class UnitCosts:
-    """Of one unit on one tensor-parallel rank; `peaks` are the unit fields of `StageLoads`."""
+class _Stages(NamedTuple):
+    """Stages of one layout that can be the fullest: their indices, and a row of figures for each."""
 
-    states: UnitStates
-    kept: tuple[Kept, ...]  # of each of RECOMPUTES
-    working: NDArray[np.float64]
-    logits: float
-    end_elements: float
-    peaks: NDArray[np.float64]
+    stage: NDArray[np.intp]
+    figures: FloatColumn
+
+
+_FIGURES = (len(UnitStates._fields), 2, 5, 3 * len(_RECOMPUTES), len(_RECOMPUTES))  # states, added loads, unit loads, kept, working
+_ENDS = np.cumsum(_FIGURES)
+
+
+class StageSource:
+    """Figures of stages for a chain of units, worked out once a layout."""
+
+    def __init__(self, chain: UnitChain, task: Task, recipe: TrainingRecipe) -> None:
+        self._chain, self._task, self._recipe = chain, task, recipe
+        self._known: dict[tuple[int, int, int], _Stages] = {}
+
+    def table(self, tp: IntColumn, pp: IntColumn, virtual_stages: IntColumn) -> StageTable:
+        """The table for layouts (tp, pp, virtual_stages), one column each."""
+        layouts = list(zip(tp.tolist(), pp.tolist(), virtual_stages.tolist(), strict=True))
+        found = [self._known.get(layout) or self._add(layout) for layout in layouts]
+        width = max(len(stages.stage) for stages in found)
+        stage = np.empty((width, len(found)), dtype=np.intp)
+        figures = np.empty((width, len(found), _ENDS[-1]))
+        for column, stages in enumerate(found):
+            rows = len(stages.stage)
+            stage[:rows, column], figures[:rows, column] = stages.stage, stages.figures
+            stage[rows:, column], figures[rows:, column] = stages.stage[0], stages.figures[0]
+        states, added, largest, kept, working = np.split(figures, _ENDS[:-1], axis=2)
+        return StageTable(
+            stage=stage,
+            states=StageStates(*np.moveaxis(states, 2, 0)),
+            loads=StageLoads(*np.moveaxis(added, 2, 0), *np.moveaxis(largest, 2, 0)),
+            kept=kept.reshape(*kept.shape[:2], len(_RECOMPUTES), 3),
+            working=working,
+        )
+
+    def _add(self, layout: tuple[int, int, int]) -> _Stages:
+        tp, pp, virtual_stages = layout
+        fullest = fullest_stages(self._chain, pp, virtual_stages)
+        units = [unit_costs(unit, self._task, self._recipe, tp) for unit in self._chain.units]
+        added = fullest.units @ np.array([unit.added for unit in units])
+        present = (fullest.units > 0.0)[:, :, None]
+        largest = np.where(present, np.array([unit.largest for unit in units]), 0.0).max(axis=1)
+        split = len(UnitStates._fields) + 2
+        figures = np.concatenate([added[:, :split], largest[:, :5], added[:, split:], largest[:, 5:]], axis=1)
+        self._known[layout] = stages = _without_dominated(fullest.stage, figures)
+        return stages
+
+
+def _without_dominated(stage: NDArray[np.intp], figures: FloatColumn) -> _Stages:
+    """Leave out stages of which an earlier one, which holds no fewer micro-batches, has every figure at least as large."""
+    kept = [row for row in range(len(stage)) if not any((figures[earlier] >= figures[row]).all() for earlier in range(row))]
+    return _Stages(stage[kept], figures[kept])
+
+
+class UnitCosts(NamedTuple):
+    """Of one unit on one tensor-parallel rank: what adds up over the units of a stage, and of what the largest counts.
+
+    added    states, logits, weights of embedding and head, `Kept` of each of RECOMPUTES
+    largest  the unit fields of `StageLoads`, working bytes of each of RECOMPUTES
+    """
+
+    added: FloatColumn
+    largest: FloatColumn
 
 
 @lru_cache(maxsize=4096)
@@ -165,30 +217,27 @@ def unit_costs(unit: Unit, task: Task, recipe: TrainingRecipe, tp: int) -> UnitC
     tokens = 0 if idle else unit.positions or task.sequence_tokens
     states = unit_states(unit, task, tp, frozen=idle)
     recomputes = _RECOMPUTES if unit.role in {"body", "predictor"} else _NOT_RECOMPUTED
-    kept = tuple(unit_kept(unit, recompute, tokens, recipe, tp) for recompute in recomputes)
+    kept = [unit_kept(unit, recompute, tokens, recipe, tp) for recompute in recomputes]
+    heads = sum(layer.out_features for layer in unit.layers if isinstance(layer, Linear) and layer.name == "head")
+    logits = heads * tokens * task.predicted_tokens / tp
+    ends = states.dense if unit.role == "end" else 0.0
+
+    in_body = unit.role == "body"
+    passed = 2.0 * unit_width(unit.layers) * tokens * in_body  # from unit to unit
+    gathers = recipe.sequence_parallel and tp > 1  # a layer's whole input, and its output before it is divided
     backward = max((_layer_bytes(layer_activations(layer), tokens, recipe, tp) for layer in unit.layers), default=0.0)
     again = [kept[0].sixteen_bit_bytes if recompute == "full" else 0.0 for recompute in recomputes]
-    passed = 2.0 * unit_width(unit.layers) * tokens if unit.role == "body" else 0.0  # from unit to unit
-    heads = [layer.out_features for layer in unit.layers if isinstance(layer, Linear) and layer.name == "head"]
-    experts = [layer for layer in unit.layers if isinstance(layer, Moe)]
-    matrices = [matrix for layer in unit.layers for matrix in layer_matrices(layer) if matrix.projects]
-    gathers = recipe.sequence_parallel and tp > 1  # a layer's whole input, and its output before it is divided
-    return UnitCosts(
-        states=states,
-        kept=kept,
-        working=np.array(again) + backward + 2.0 * passed * gathers,
-        logits=float(sum(heads) * tokens * task.predicted_tokens) / tp,
-        end_elements=states.dense if unit.role == "end" else 0.0,
-        peaks=np.array(
-            [
-                states.dense if unit.role == "body" else 0.0,
-                states.expert + states.frozen_expert,
-                max((matrix.rows * matrix.columns for matrix in matrices), default=0),
-                passed / (tp if gathers else 1),
-                max((2.0 * layer.top_k * (layer.latent or layer.hidden) for layer in experts), default=0.0) * tokens / tp,
-            ]
-        ),
-    )
+    matrices = [matrix.rows * matrix.columns for layer in unit.layers for matrix in layer_matrices(layer) if matrix.projects]
+    dispatched = [2.0 * layer.top_k * (layer.latent or layer.hidden) * tokens / tp for layer in unit.layers if isinstance(layer, Moe)]
+    largest = [
+        states.dense * in_body,
+        states.expert + states.frozen_expert,
+        max(matrices, default=0),
+        passed / (tp if gathers else 1),
+        max(dispatched, default=0.0),
+        *(bytes_ + backward + 2.0 * passed * gathers for bytes_ in again),
+    ]
+    return UnitCosts(np.array([*states, logits, ends, *(part for each in kept for part in each)]), np.array(largest))
 
 
 def unit_states(unit: Unit, task: Task, tp: int, *, frozen: bool) -> UnitStates:

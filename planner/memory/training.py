@@ -1,30 +1,29 @@
 """Memory of training on the fullest device (equations 2.1 to 2.4): states, activations, logits, buffers, overhead.
 
-Two tables hold what candidates share: states by (layout, ep, ZeRO stage, shard group, format), and what moves through a
-stage by (layout, cp, ep, micro-batch, recomputation, schedule, ...). A candidate is the sum of a row of each; the stage
-with the largest sum is its fullest one.
+Candidates share few kinds of states (layout, ZeRO stage, precision), of what moves through a stage (layout, recomputation,
+schedule, precision) and of buffers (layout, schedule). Each is tabled once a kind, as terms that are linear in what is a
+candidate's own (`Own`): shares of its groups, its micro-batch, its micro-batches in flight. The stage with the largest sum is
+its fullest one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_db.architecture import Architecture
-from model_db.weight_formats import weight_format
 from planner.memory.distinct import distinct
-from planner.memory.formats import NARROW, product_bytes
-from planner.memory.pipeline import micro_batches_in_flight
+from planner.memory.moving import BufferBytes, Moving, MovingBytes, buffers, moving
 from planner.memory.recipe import TrainingRecipe, training_recipe
-from planner.memory.stages import StageLoads, StageStates, StageTable, Task, most_experts, stage_table
-from planner.memory.states import Shards, expert_share, optimizer_bytes
+from planner.memory.stages import Task, most_experts, stage_source
+from planner.memory.states import ModelStates, Own, StateBytes, model_states
 from planner.request import Training
-from planner.search.columns import SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import FloatColumn, TrainingColumns
 
-_GPIPE, _INTERLEAVED = SCHEDULES.index("gpipe"), SCHEDULES.index("interleaved")
+_CHUNK_ROWS = 16_384  # arrays of a chunk stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,186 +50,96 @@ class TrainingMemory:
     nvme_bytes: FloatColumn
 
 
-class _States(NamedTuple):
-    """Bytes of each stage, shape (rows, stages)."""
-
-    weights: FloatColumn
-    gradients: FloatColumn
-    optimizer: FloatColumn
-    offloaded: FloatColumn
-
-
-class _Moving(NamedTuple):
-    """Bytes of each stage, shape (rows, stages)."""
-
-    activations: FloatColumn
-    logits: FloatColumn
-    buffers: FloatColumn
-    overhead: FloatColumn
-    offloaded: FloatColumn
-
-
 def training_memory(
     architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
 ) -> TrainingMemory:
     """Memory of every candidate on its fullest device. `recipe`: habits of the software; None: Megatron-LM's."""
     recipe = recipe or training_recipe()
-    experts = most_experts(architecture)
+    memory = TrainingMemory(**{field.name: np.zeros(len(columns)) for field in fields(TrainingMemory)})
+    if not len(columns):
+        return memory
     c = columns
-    if not len(c):
-        none = np.zeros(0)
-        return TrainingMemory(none, none, none, none, none, none, none, none, none, none)
-    rows, layout = distinct(c.tp, c.pp, c.virtual_stages)
-    table = stage_table(architecture, Task.of(training, architecture), recipe, c.tp[rows], c.pp[rows], c.virtual_stages[rows])
+    first, layout = distinct(c.tp, c.pp, c.virtual_stages)
+    table = stage_source(architecture, Task.of(training, architecture), recipe).table(c.tp[first], c.pp[first], c.virtual_stages[first])
 
-    rows, states_row = distinct(layout, c.ep, c.zero_stage, c.shard_group, c.precision)
-    states = _states(table, layout[rows], c.take(rows), training, experts, recipe)
-
-    micro_batches = np.where(c.schedule == _GPIPE, c.micro_batches, np.minimum(c.micro_batches, 2 * c.pp))  # beyond, none is held
-    gathered = c.zero_stage == 3
-    rows, moving_row = distinct(
-        layout, c.cp, c.ep, c.micro_batch, c.recompute, c.schedule, c.precision, micro_batches, gathered.astype(np.int8)
-    )
-    moving = _moving(table, layout[rows], c.take(rows), micro_batches[rows], training, experts, recipe)
-
-    held = states.weights + states.gradients + states.optimizer
-    moved = moving.activations + moving.logits + moving.buffers + moving.overhead
-    fullest = _fullest(held, moved, states_row, moving_row)
-    stages = held.shape[1]
-    in_states, in_moving = states_row * stages + fullest, moving_row * stages + fullest
-    offloaded = states.offloaded.ravel()[in_states] + moving.offloaded.ravel()[in_moving]
-    pinned = _pinned_bytes(table, recipe)[layout]
-    on_drives = recipe.offloads_to == "nvme"
-    return TrainingMemory(
-        weights_bytes=states.weights.ravel()[in_states],
-        gradients_bytes=states.gradients.ravel()[in_states],
-        optimizer_bytes=states.optimizer.ravel()[in_states],
-        activations_bytes=moving.activations.ravel()[in_moving],
-        logits_bytes=moving.logits.ravel()[in_moving],
-        buffers_bytes=moving.buffers.ravel()[in_moving],
-        overhead_bytes=moving.overhead.ravel()[in_moving],
-        total_bytes=held.ravel()[in_states] + moved.ravel()[in_moving],
-        host_bytes=np.where(offloaded > 0, pinned, 0.0) if on_drives else offloaded,
-        nvme_bytes=offloaded if on_drives else np.zeros(len(c)),
-    )
-
-
-def _fullest(held: FloatColumn, moved: FloatColumn, states_row: NDArray[np.intp], moving_row: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Stage with the largest sum, a row a candidate."""
-    best = np.zeros(len(states_row), dtype=np.intp)
-    most = held[:, 0][states_row] + moved[:, 0][moving_row]
-    for stage in range(1, held.shape[1]):
-        bytes_ = held[:, stage][states_row] + moved[:, stage][moving_row]
-        fuller = bytes_ > most
-        best[fuller] = stage
-        np.maximum(most, bytes_, out=most)
-    return best
-
-
-def _states(
-    table: StageTable, layout: NDArray[np.intp], c: TrainingColumns, training: Training, experts: int, recipe: TrainingRecipe
-) -> _States:
-    """Weights, gradients and optimizer states of each stage (equations 2.1 and 2.2)."""
-    s = StageStates(*(column[layout] for column in table.states))
-    share = expert_share(experts, c.tp, c.ep)
-    shards = Shards.of(c.tp, c.ep, c.shard_group)
-    whole_weights, whole_gradients, whole_optimizer = (shards.where(c.zero_stage >= stage) for stage in (3, 2, 1))
-
-    def divided(dense: FloatColumn, expert: FloatColumn, by: Shards) -> FloatColumn:
-        return dense / by.dense[:, None] + expert * (share / by.expert)[:, None]
-
-    copies = np.where(NARROW[c.precision] & (c.zero_stage < 3), recipe.quantised_copies * product_bytes()[c.precision], 0.0)[:, None]
-    base = weight_format("nf4").bytes_per_parameter if training.method == "qlora" else product_bytes()[c.precision]
-    base = np.where(NARROW[c.precision] | (training.method == "qlora"), base, recipe.frozen_bytes)[:, None]
-    weights = divided(
-        recipe.weight_bytes * (s.matrix + s.other) + copies * s.matrix + base * s.frozen_matrix + recipe.frozen_bytes * s.frozen_other,
-        (recipe.weight_bytes + copies) * s.expert + base * s.frozen_expert,
-        whole_weights,
-    )
-    gradients = divided(recipe.gradient_bytes * (s.matrix + s.other), recipe.gradient_bytes * s.expert, whole_gradients)
-    per = optimizer_bytes(training.optimizer, recipe)
-    optimizer = divided(
-        per.matrix * s.matrix + per.other * s.other + per.factored * s.factored,
-        per.matrix * s.expert + per.factored * s.expert_factored,
-        whole_optimizer,
-    )
-    off_weights = np.where(c.zero_stage >= 3, recipe.offloaded_weights, 0.0)[:, None]
-    off_gradients = np.where(c.zero_stage >= 2, recipe.offloaded_optimizer, 0.0)[:, None]
-    offloaded = weights * off_weights + gradients * off_gradients + optimizer * recipe.offloaded_optimizer
-    return _States(weights * (1 - off_weights), gradients * (1 - off_gradients), optimizer * (1 - recipe.offloaded_optimizer), offloaded)
-
-
-def _moving(
-    table: StageTable,
-    layout: NDArray[np.intp],
-    c: TrainingColumns,
-    micro_batches: IntColumn,
-    training: Training,
-    experts: int,
-    recipe: TrainingRecipe,
-) -> _Moving:
-    """Activations, logits, buffers and overhead of each stage (equations 2.3 and 2.4)."""
-    loads = StageLoads(*(column[layout] for column in table.loads))
-    sequences = (c.micro_batch / c.cp)[:, None]  # of a micro-batch, on one context-parallel rank
-    in_flight = micro_batches_in_flight(
-        c.schedule[:, None], c.pp[:, None], c.virtual_stages[:, None], micro_batches[:, None], table.stage[layout]
-    )
-    held_bytes, inputs, input_copies = np.moveaxis(table.kept[layout, :, c.recompute], -1, 0)
-    narrow = NARROW[c.precision][:, None] & recipe.quantised_inputs
-    element = product_bytes()[c.precision][:, None]
-    kept = (held_bytes + np.where(narrow, element, 2.0) * inputs + np.where(narrow, element, 0.0) * input_copies) * sequences * in_flight
-    off_device = kept * recipe.offloaded_activations
-
-    logit_bytes = np.where(c.tp > 1, recipe.divided_logit_bytes, recipe.logit_bytes)[:, None]
-    stored = np.where(recipe.keeps_pipeline_tensors & (c.pp > 1), 2.0 * micro_batches, 0.0)[:, None]
-    logits = loads.logits * (logit_bytes / recipe.loss_chunks + stored) * sequences
-    backward = np.maximum(0.0, table.working[layout, :, c.recompute] * sequences - logits)  # by then the logits are gone
-
-    buffers = backward + _tensor_buffers(loads, c, micro_batches, in_flight, recipe)
-    buffers += _weight_buffers(table, layout, loads, c, micro_batches, training, experts, recipe)
-    overhead = recipe.runtime_bytes + recipe.fragmentation * (kept - off_device + logits + buffers)
-    return _Moving(kept - off_device, logits, buffers, overhead, off_device)
-
-
-def _weight_buffers(
-    table: StageTable,
-    layout: NDArray[np.intp],
-    loads: StageLoads,
-    c: TrainingColumns,
-    micro_batches: IntColumn,
-    training: Training,
-    experts: int,
-    recipe: TrainingRecipe,
-) -> FloatColumn:
-    """Weights gathered by ZeRO-3, gradients in reduction, matrices that the optimizer or the base needs whole (equation 2.2)."""
-    share = expert_share(experts, c.tp, c.ep)[:, None]
-    adapts = training.method in {"lora", "qlora"}
-    unit = loads.unit_elements + loads.unit_experts * share
-    reduced = 0.0 if adapts else 2.0 + recipe.gradient_bytes
-    gathered = 2.0 * (loads.end_elements + 2.0 * unit) + reduced * unit
+    first, of_states = distinct(layout, c.zero_stage, c.precision)
+    states = model_states(table, layout[first], c.take(first), training, recipe)
+    first, of_moving = distinct(layout, c.recompute, c.schedule, c.precision)
+    moves = moving(table, layout[first], c.take(first), recipe)
+    one_round = np.zeros(len(c), dtype=np.bool_)  # counts only where gathered weights stay
     if recipe.keeps_gathered_weights:
-        s = StageStates(*(column[layout] for column in table.states))
-        stage = s.matrix + s.other + s.frozen_matrix + s.frozen_other + (s.expert + s.frozen_expert) * share
-        one_round = (c.schedule == _INTERLEAVED) & (micro_batches <= c.pp)  # a chunk's gradients are reduced before the next one's
-        whole = np.where(one_round, 1.0 / c.virtual_stages, 1.0)[:, None]
-        kept = (2.0 + (0.0 if adapts else recipe.gradient_bytes) * whole) * stage
-        gathered = np.where((c.pp > 1)[:, None], kept, gathered)
-    whole_matrix = 2.0 * training.method.startswith("qlora") + 4.0 * (training.optimizer == "muon")
-    buffers = np.where((c.zero_stage == 3)[:, None], gathered, recipe.bucket_bytes) + whole_matrix * loads.unit_matrix
-    return np.asarray(buffers)
+        one_round = c.global_batch <= c.dp.astype(np.int64) * c.micro_batch * c.pp
+    first, of_buffers = distinct(layout, c.schedule, one_round.astype(np.int8))
+    held = buffers(table, layout[first], c.take(first), one_round[first], training, recipe)
+
+    kinds, own = _Kinds.of(states, moves, held, recipe), Own.of(c, most_experts(architecture))
+    for start in range(0, len(c), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        kinds.fill(memory, rows, _Rows(of_states[rows], of_moving[rows], of_buffers[rows]), own.at(rows))
+    if recipe.offloads_to == "nvme":
+        np.copyto(memory.nvme_bytes, memory.host_bytes)
+        np.copyto(memory.host_bytes, np.where(memory.nvme_bytes > 0.0, table.pinned_bytes(recipe)[layout], 0.0))
+    return memory
 
 
-def _tensor_buffers(
-    loads: StageLoads, c: TrainingColumns, micro_batches: IntColumn, in_flight: FloatColumn, recipe: TrainingRecipe
-) -> FloatColumn:
-    """What stages send and receive, and copies of tokens on their way to experts and back (equation 2.3)."""
-    sequences = (c.micro_batch / c.cp)[:, None]
-    between = 2.0 * micro_batches[:, None] + in_flight if recipe.keeps_pipeline_tensors else np.full(in_flight.shape, 2.0)
-    dispatched = np.where(c.ep > 1, 2.0, 0.0)[:, None] * loads.unit_dispatch_bytes
-    return np.asarray((np.where((c.pp > 1)[:, None], between, 0.0) * loads.unit_input_bytes + dispatched) * sequences)
+class _Rows(NamedTuple):
+    """Kinds of candidates: their rows in the tables."""
+
+    states: NDArray[np.intp]
+    moves: NDArray[np.intp]
+    buffers: NDArray[np.intp]
 
 
-def _pinned_bytes(table: StageTable, recipe: TrainingRecipe) -> FloatColumn:
-    """Host memory of each layout through which states pass to drives: two layers' master weights and moments (equation 2.4)."""
-    unit = (table.loads.unit_elements + table.loads.unit_experts).max(axis=1)
-    return np.asarray(2.0 * (recipe.master_bytes + 2.0 * recipe.moment_bytes) * unit)
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """The tables, of shape (stages, kinds), and the sums by which the fullest stage is found."""
+
+    states: ModelStates
+    moves: Moving
+    buffers: BufferBytes
+    all_states: StateBytes
+    all_moves: MovingBytes  # with allocator loss
+    all_buffers: BufferBytes  # with allocator loss
+    recipe: TrainingRecipe
+
+    @classmethod
+    def of(cls, states: ModelStates, moves: Moving, held: BufferBytes, recipe: TrainingRecipe) -> _Kinds:
+        """The tables with their sums."""
+        loss = 1.0 + recipe.fragmentation
+        all_states = states.weights.plus(states.gradients).plus(states.optimizer)
+        all_moves = moves.activations.plus(moves.logits).plus(moves.passing).scaled(loss)
+        return cls(states, moves, held, all_states, all_moves, held.scaled(loss), recipe)
+
+    def at_stage(self, rows: _Rows, stage: NDArray[np.intp] | int) -> _Rows:
+        """Rows of the flattened tables at a stage."""
+        sizes = (self.states.weights.whole.shape[1], self.moves.most_held.shape[1], self.buffers.fixed.shape[1])
+        return _Rows(*(row + stage * size for row, size in zip(rows, sizes, strict=True)))
+
+    def total_bytes(self, rows: _Rows, own: Own, stage: int) -> FloatColumn:
+        """All bytes of one stage but the runtime's."""
+        at = self.at_stage(rows, stage)
+        bytes_ = self.all_moves.of(at.moves, own, np.minimum(own.rounds, self.moves.most_held.take(at.moves)))
+        bytes_ += self.all_states.of(at.states, own)
+        bytes_ += self.all_buffers.of(at.buffers, own)
+        return bytes_
+
+    def fill(self, memory: TrainingMemory, place: slice, rows: _Rows, own: Own) -> None:
+        """Write the memory of candidates of the kinds `rows` into `memory` at `place`."""
+        most, fullest = self.total_bytes(rows, own, 0), np.zeros(len(rows.states), dtype=np.intp)
+        for stage in range(1, len(self.moves.most_held)):
+            other = self.total_bytes(rows, own, stage)
+            np.copyto(fullest, stage, where=other > most)
+            np.maximum(most, other, out=most)
+        at = self.at_stage(rows, fullest)
+        held = np.minimum(own.rounds, self.moves.most_held.take(at.moves))
+        memory.weights_bytes[place] = self.states.weights.of(at.states, own)
+        memory.gradients_bytes[place] = self.states.gradients.of(at.states, own)
+        memory.optimizer_bytes[place] = self.states.optimizer.of(at.states, own)
+        activations = memory.activations_bytes[place] = self.moves.activations.of(at.moves, own, held)
+        logits = memory.logits_bytes[place] = self.moves.logits.of(at.moves, own, held)
+        buffered = self.moves.passing.of(at.moves, own, held) + self.buffers.of(at.buffers, own)
+        memory.buffers_bytes[place] = buffered
+        memory.overhead_bytes[place] = self.recipe.runtime_bytes + self.recipe.fragmentation * (activations + logits + buffered)
+        memory.total_bytes[place] = most + self.recipe.runtime_bytes
+        if self.recipe.offloads:
+            memory.host_bytes[place] = self.states.offloaded.of(at.states, own) + self.moves.offloaded.of(at.moves, own, held)
