@@ -1,4 +1,4 @@
-"""`rackwright calibrate`: fits the efficiency parameters to the measured runs, and says how well they carry over."""
+"""`rackwright calibrate training|serving`: fits the efficiency parameters to the measured runs, and says how well they carry over."""
 
 from __future__ import annotations
 
@@ -13,38 +13,57 @@ from cli import Commands
 from facts.errors import Fault, RackwrightError
 from planner.library import default_library
 from planner.search.columns import PRECISIONS, FloatColumn
+from planner.validation.serving_table import calibrate_packaged
 from planner.validation.training_runs import TrainingRun
 from planner.validation.training_table import Calibrated, calibrate, document
 
-_TRAINING = Path(measurements.__file__).parent / "fitted" / "training.yaml"
+_FITTED = Path(measurements.__file__).parent / "fitted"
 _CHANGED = 1
 
 
 def register(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
-        "calibrate", description="Fit training efficiency to the packaged measured runs and write it with its errors; takes minutes."
+        "calibrate", description="Fit efficiency to the packaged measured runs and write it with its errors; takes minutes."
     )
-    parser.add_argument("--output", type=Path, default=_TRAINING, metavar="FILE.yaml", help="where to write (default: the packaged fit)")
+    parser.add_argument("what", nargs="?", choices=sorted(_FITS), default="training", help="which parameters (default: training)")
+    parser.add_argument("--output", type=Path, metavar="FILE.yaml", help="where to write (default: the packaged fit)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the packaged fit is not what the runs give")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, report, write or compare."""
-    result = calibrate(default_library())
-    text = document(result)
-    print("\n".join(_summary(result)))
+    text, summary = _FITS[arguments.what]()
+    packaged = _FITTED / f"{arguments.what}.yaml"
+    output: Path = arguments.output or packaged
+    print("\n".join(summary))
     if arguments.check:
-        same = _TRAINING.read_text(encoding="utf-8") == text
+        same = packaged.read_text(encoding="utf-8") == text
         print("The packaged fit is reproduced." if same else "The packaged fit differs from what the runs give.")
         return 0 if same else _CHANGED
     try:
-        arguments.output.write_text(text, encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RackwrightError(Fault("file_unreadable", str(arguments.output), value=error.strerror or "")) from None
-    print(f"Written: {arguments.output}")
+        raise RackwrightError(Fault("file_unreadable", str(output), value=error.strerror or "")) from None
+    print(f"Written: {output}")
     return 0
+
+
+def _training() -> tuple[str, list[str]]:
+    result = calibrate(default_library())
+    return document(result), _summary(result)
+
+
+def _serving() -> tuple[str, list[str]]:
+    result = calibrate_packaged(default_library())
+    lines = [f"{'family left out':<48}{'rows':>6}{'families':>10}{'median error %':>16}{'p90 error %':>13}"]
+    for name, errors in result.fit.errors.items():
+        lines.append(f"{name:<48}{errors.rows:>6}{errors.families:>10}{100 * errors.median:>16.1f}{100 * errors.p90:>13.1f}")
+    return result.text, lines
+
+
+_FITS: dict[str, Callable[[], tuple[str, list[str]]]] = {"training": _training, "serving": _serving}
 
 
 def _summary(result: Calibrated) -> list[str]:

@@ -36,18 +36,16 @@ class EngineKernels:
     """Kernels by (accelerator, engine, operation, format)."""
 
     kernels: Mapping[tuple[str, str, str, str], EngineKernel]
+    closest: Mapping[tuple[str, str, str], EngineKernel]  # whose fit is closest, by (accelerator, operation, format)
     accelerators: tuple[str, ...]
     digest: str
 
     def find(self, accelerator: str, operation: str, formats: tuple[str, ...], engine: str = "") -> EngineKernel:
         """The first of `formats` that was measured: in `engine` if it was, else in the engine whose fit is closest."""
         for format_ in formats:
-            own = self.kernels.get((accelerator, engine, operation, format_))
-            others = [
-                kernel for (chip, _, kind, name), kernel in self.kernels.items() if (chip, kind, name) == (accelerator, operation, format_)
-            ]
-            if own or others:
-                return own or min(others, key=lambda kernel: kernel.error)
+            found = self.kernels.get((accelerator, engine, operation, format_)) or self.closest.get((accelerator, operation, format_))
+            if found:
+                return found
         raise KeyError((accelerator, operation, formats))
 
 
@@ -64,4 +62,10 @@ def engine_kernels() -> EngineKernels:
         )
         for row in csv.DictReader(io.StringIO(content.decode("utf-8")))
     }
-    return EngineKernels(MappingProxyType(found), tuple(sorted({chip for chip, *_ in found})), digest_of([(_FILE, content)]))
+    closest: dict[tuple[str, str, str], EngineKernel] = {}
+    for (chip, _, operation, format_), kernel in found.items():
+        key = (chip, operation, format_)
+        if key not in closest or kernel.error < closest[key].error:
+            closest[key] = kernel
+    chips = tuple(sorted({chip for chip, *_ in found}))
+    return EngineKernels(MappingProxyType(found), MappingProxyType(closest), chips, digest_of([(_FILE, content)]))

@@ -83,6 +83,7 @@ class Client(Frozen):
     """Load generator of a benchmark."""
 
     client_ms: float = 0.0
+    stream_us: float = 0.0
 
 
 class Errors(Frozen):

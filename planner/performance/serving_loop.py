@@ -38,6 +38,7 @@ class Load:
     same_length   all answers have the same length, so that engines may keep requests in waves
     poll_steps    decode steps between two looks at the queue, where the deployment sets an interval
     client_s      what the load generator itself adds to the first token
+    stream_s      what it adds to each step, per request in flight
     """
 
     input_tokens: float | FloatColumn
@@ -47,6 +48,7 @@ class Load:
     same_length: float | FloatColumn = 0.0
     poll_steps: float | FloatColumn = 0.0
     client_s: float | FloatColumn = 0.0
+    stream_s: float | FloatColumn = 0.0
 
     @property
     def context_tokens(self) -> FloatColumn:
@@ -67,13 +69,15 @@ def serving_rates(
 def _tpot_s(decode_s: FloatColumn, prefill: Prefill, batch: FloatColumn, load: Load, engine: EngineOverheads) -> FloatColumn:
     """T_dec(B) + (B - 1) T_pf / o (equation 4.2).
 
-    B / o prompts arrive a step: those beyond the first share its pass. Requests of one wave see half of the wave's prefills.
+    B / o prompts arrive a step: those beyond the first share its pass, on this rank or on others. Requests of one wave see half
+    of the wave's prefills.
     """
     arrivals = np.maximum(batch / load.output_tokens, 1.0)
     steady_s = prefill.work_s + (prefill.alone_work_s - prefill.work_s) / arrivals
     kept = engine.kept_waves * np.asarray(load.same_length)
     work_s = (1.0 - kept) * steady_s + 0.5 * kept * prefill.work_s
-    return np.asarray(decode_s + engine.interference * np.maximum(batch - 1.0, 0.0) * work_s / load.output_tokens)
+    others = np.maximum(batch - 1.0, 0.0)
+    return np.asarray(decode_s + others * (load.stream_s + engine.interference * work_s / load.output_tokens))
 
 
 def _ttft_s(

@@ -78,7 +78,7 @@ class Prefill:
     """Work of prompts."""
 
     alone: PassTimes  # one prompt that arrives alone
-    alone_work_s: FloatColumn  # time the replica loses to it
+    alone_work_s: FloatColumn  # time the replica loses to it: the other attention ranks wait in lockstep
     work_s: FloatColumn  # time it loses to one of many prompts that wait together: all ranks, stages and passes are full
 
     def take(self, rows: NDArray[np.intp]) -> Self:
@@ -138,7 +138,7 @@ class Replica:
         packed = _pass(
             self.demand, self.columns, self.device, self.efficiency, Tokens(tokens, together, tokens * dp, cached + prompt, chunks)
         )
-        return Prefill(alone, alone.total_s / (dp * self.columns.pp), packed.total_s / (together * dp * self.columns.pp))
+        return Prefill(alone, alone.total_s / self.columns.pp, packed.total_s / (together * dp * self.columns.pp))
 
 
 def serving_steps(

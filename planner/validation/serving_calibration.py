@@ -28,7 +28,7 @@ from planner.validation.serving_runs import Bench, Quantity, ServingRun
 _SCALE: Mapping[Quantity, float] = {"tpot_s": 0.12, "itl_s": 0.12, "output_tokens_per_s": 0.15, "ttft_s": 0.75}
 _TYPICAL_FAMILY = 60  # rows; larger families are weighed down, smaller ones up, by the square root
 _WEIGHTS = (0.4, 1.6)
-_STEPS = 8
+_STEPS = 5
 _LONGEST_STEP = 0.5  # of a parameter's logarithm
 _DIFFERENCE = 1e-3
 _LARGEST_RESIDUAL = 30.0

@@ -38,6 +38,7 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
     if clients is None or lengths[0] is None or lengths[1] is None:
         raise UnpredictableError(_NO_LOAD)
     drawn = text_cell(row, "origin").lower().startswith("inferencex")
+    harness = "inferencex" if drawn else "aiconfigurator"
     share = _DRAWN_LENGTH if drawn else 1.0
     engine = text_cell(row, "framework").lower()
     cells: tuple[tuple[Quantity, str], ...] = (("ttft_s", "ttft_ms"), ("tpot_s", "tpot_ms"))
@@ -46,7 +47,7 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
     return ServingRun(
         row=position,
         row_id=text_cell(row, "row_id"),
-        source="inferencex" if drawn else "aiconfigurator",
+        source=harness,
         model=model,
         architecture=library.models[model].architecture,
         accelerator=chip,
@@ -59,7 +60,7 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
         input_tokens=share * lengths[0],
         output_tokens=share * lengths[1],
         clients=clients,
-        harness="" if drawn else "aiconfigurator",
+        harness="" if drawn else harness,
         burst=1.0 / _REQUESTS_PER_CLIENT,
         same_length=not drawn,
         poll_steps=_poll_steps(row, engine, chip, clients) if drawn else 0.0,

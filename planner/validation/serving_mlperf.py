@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from planner.library import Library
+from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
@@ -21,11 +22,12 @@ from planner.validation.serving_runs import Bench, Layout, ServingRun, Unpredict
 _NO_LOAD = "no_load"
 _DEGREES = (1, 2, 4, 8)
 _CPU = "cpu"
-_WORKING_BATCH = 32
+_WORKING_BATCH = 128
+_RANKS = (4, 8, 16, 32, 72)  # attention ranks that expert models may be spread over
 
 
 def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library) -> list[ServingRun]:
-    """The run of a row, once for each tensor parallel degree it may have used. Raises `UnpredictableError`."""
+    """The run of a row, once for each layout it may have used. Raises `UnpredictableError`."""
     benchmark = text_cell(row, "benchmark").removesuffix("-99.9").removesuffix("-99")
     lengths = serving_names().benchmarks.get(benchmark)
     scenario, result = text_cell(row, "scenario"), number_cell(row, "result")
@@ -43,6 +45,9 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
     shares = serving_names().mean_over_limit.get(scenario, (1.0, 1.0))
     stated = number_cell(row, "tp")
     degrees = [round(stated)] if stated else [degree for degree in _DEGREES if degree <= per_node and count % degree == 0]
+    layouts = [Layout(degree, 1, 1, 1, count // degree) for degree in degrees]
+    if not stated and serving_demand(library.models[model].architecture).experts:
+        layouts += [Layout(1, 1, ranks, ranks, count // ranks) for ranks in _RANKS if count % ranks == 0]
     engine = _engine(text_cell(row, "software"))
     return [
         ServingRun(
@@ -56,7 +61,7 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
             kv_precision=KV_PRECISIONS.index("bf16" if PRECISIONS[precision] in {"bf16", "fp16", "int8"} else "fp8"),
             engine=engine,
             regime="limits" if limits else "offline",
-            decode=Layout(degree, 1, 1, 1, count // degree),
+            decode=layout,
             input_tokens=lengths.input,
             output_tokens=number_cell(row, "mean_output_len_measured") or lengths.output,
             clients=float("inf"),
@@ -66,7 +71,7 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
             measured={"output_tokens_per_s": result},
             slices=(("source", text_cell(row, "round")), ("framework", engine), ("regime", scenario)),
         )
-        for degree in degrees
+        for layout in layouts
     ]
 
 
@@ -113,7 +118,7 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
     for position, row in enumerate(table):
         name = text_cell(row, "row_id")
         if position in refused:
-            yield Prediction(position, name, "output_tokens_per_s", 0.0, None, refused[position], is_scorable(row), ())
+            yield Prediction(position, name, "output_tokens_per_s", float("nan"), None, refused[position], is_scorable(row), ())
             continue
         predicted, run = best[position]
         measured = run.measured["output_tokens_per_s"]

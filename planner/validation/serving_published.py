@@ -26,6 +26,7 @@ _REGIMES: Mapping[str, Regime] = {
     "online closed-loop disaggregated": "closed",
 }
 _ENGINES = (("tensorrt", "trtllm"), ("vllm (nov 2024)", "vllm_0"), ("vllm", "vllm"), ("sglang", "sglang"), ("nim", "trtllm"))
+_HARNESSES = {"mlenergy_v3": "mlenergy"}  # sources whose clients run beside the engine and cost it time
 _POOLS = re.compile(r"(\d+)P(\d+)D \(TP(\d+) each\)")
 _ATTENTION_DP = "enables attention DP"  # how the notes say it where the column is blank
 _DEFAULT_SEQUENCES = 256  # vLLM before 0.8 decodes at most so many at once
@@ -79,6 +80,7 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
         output_tokens=outputs,
         clients=clients,
         most_batch=cap / decode.replicas if cap else float("inf"),
+        harness=_HARNESSES.get(text_cell(row, "source"), ""),
         burst=0.1 if regime == "closed" else 0.0,
         measured=measured,
         slices=(("source", text_cell(row, "source")), ("framework", engine), ("regime", stated)),

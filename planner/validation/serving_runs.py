@@ -7,14 +7,14 @@ model, engine and regime, so that calibration can evaluate them again and again 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
-from measurements.serving_fit import serving_priors
+from measurements.serving_fit import Client, serving_priors
 from model_db.architecture import Architecture
 from planner.cluster.platform import Platforms, platforms
 from planner.library import Library
@@ -197,22 +197,20 @@ class Bench:
     def predict(self, table: ServingEfficiencyTable) -> dict[Quantity, FloatColumn]:
         """Predicted quantities of every run; NaN where the regime has none."""
         efficiency = {engine: table.joined(rates, self.chips, engine) for engine, rates in self._measured.items()}
-        clients = {name: load.client_ms * 1e-3 for name, load in table.fit.loads.items()}
         found: dict[Quantity, FloatColumn] = {name: np.full(len(self.runs), np.nan) for name in QUANTITIES}
         for group in self.groups:
             rows = list(group.rows)
-            client_s = np.array([clients.get(name, 0.0) for name in group.harness])
-            rates, itl_s = self._rates(group, client_s, efficiency[group.engine])
+            clients = [table.fit.loads.get(name, Client()) for name in group.harness]
+            client_s, stream_s = 1e-3 * np.array([c.client_ms for c in clients]), 1e-6 * np.array([c.stream_us for c in clients])
+            rates, itl_s = self._rates(group, replace(group.load, client_s=client_s, stream_s=stream_s), efficiency[group.engine])
             deployment = 1.0 if group.prefill is not None else group.replicas
             found["ttft_s"][rows], found["tpot_s"][rows], found["itl_s"][rows] = rates.ttft_s, rates.tpot_s, itl_s
             found["output_tokens_per_s"][rows] = rates.tokens_per_s * deployment
         return found
 
-    def _rates(self, group: _Group, client_s: FloatColumn, efficiency: ServingEfficiency) -> tuple[ServingRates, FloatColumn]:
+    def _rates(self, group: _Group, load: Load, efficiency: ServingEfficiency) -> tuple[ServingRates, FloatColumn]:
         stands = self.platforms[group.engine]
         replica = Replica.on(group.demand, stands, group.columns, efficiency)
-        base = group.load
-        load = Load(base.input_tokens, base.output_tokens, 0.0, base.burst, base.same_length, base.poll_steps, client_s)
         clients = group.clients / group.replicas
         most = np.maximum(group.most, 1.0)
         if group.prefill is not None:
@@ -232,7 +230,8 @@ class Bench:
         else:
             batch = np.maximum(largest_batch(replica, load, *group.limits, _FULL_OCCUPANCY * most), 1.0)
             rates = saturated(replica, load, batch)
-        return rates, replica.decode(rates.batch / (group.replicas if group.prefill is not None else 1.0), load.context_tokens).total_s
+        each = rates.batch / (group.replicas if group.prefill is not None else 1.0)
+        return rates, replica.decode(each, load.context_tokens).total_s + load.stream_s * each
 
 
 def _most_batch(runs: Sequence[ServingRun], columns: ServingColumns, stands: Platforms) -> FloatColumn:
@@ -274,9 +273,11 @@ def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand:
     for position, row in enumerate(table):
         name, scorable = text_cell(row, "row_id"), is_scorable(row)
         if position in refused:
-            yield Prediction(position, name, "output_tokens_per_s", 0.0, None, refused[position], scorable, ())
+            yield Prediction(position, name, "output_tokens_per_s", float("nan"), None, refused[position], scorable, ())
             continue
         run = runs[of_row[position]]
+        if not run.measured:
+            yield Prediction(position, name, "output_tokens_per_s", float("nan"), None, "no_target", scorable, ())
         for quantity, measured in run.measured.items():
             value = float(predicted[quantity][of_row[position]])
             yield Prediction(position, name, quantity, measured, value, "", scorable, run_slices(run, library.hardware))
