@@ -9,7 +9,7 @@ import dashboard
 from cli import Commands
 
 _ROOM = Path(*dashboard.__path__)
-_APPS = (_ROOM / "app.py", _ROOM.parent / "app.py")  # of an installed wheel, of a checkout
+_APPS = (_ROOM / "server.py", _ROOM.parent / "server.py")  # of an installed wheel, of a checkout
 
 
 def register(commands: Commands) -> None:

@@ -142,3 +142,13 @@ def test_the_whole_task_works_by_keyboard(watched: Page, app_url: str) -> None:
             break
     with watched.expect_download():
         watched.keyboard.press("Enter")
+
+
+def test_programs_get_their_answers_from_the_same_server(page: Page, app_url: str) -> None:
+    assert page.request.get(app_url + "/healthz").json()["status"] == "ok"
+    asked = {"model": "llama3.2-1b", "workload": {"kind": "serving"}, "limits": {"max_devices": 8}}
+    answer = page.request.post(app_url + "/api/v1/plan", data=asked)
+    assert answer.status == 200
+    assert answer.json()["recommendations"]
+    assert page.request.post(app_url + "/api/v1/plan", data={"model": "no-such-model"}).status == 422
+    assert "rackwright_plans_total" in page.request.get(app_url + "/metrics").text()
