@@ -63,7 +63,7 @@ def candidates(count: int, most_ep: int) -> TrainingColumns:
 def candidates_per_s(model: str, most_ep: int) -> float:
     library = default_library()
     stands = platforms(library.hardware, ACCELERATORS)
-    efficiency = library.efficiency.on(stands)
+    efficiency = library.training_efficiency.on(stands)
     architecture, workload = library.models[model].architecture, Training(sequence_tokens=8192)
     columns = candidates(CANDIDATES, most_ep)
     chunks = [columns.take(np.arange(start, min(start + CHUNK, CANDIDATES))) for start in range(0, CANDIDATES, CHUNK)]

@@ -13,8 +13,10 @@ from facts.yaml_files import parse_yaml
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Which model it trains, and how it evaluates: `every` so many trained sequences from `first` on, on `sequences` held-out
-    ones, with a fixed pause."""
+    """The model it trains, and how it evaluates.
+
+    Every `every` trained sequences from `first` on, it runs over `sequences` held-out ones and pauses for `fixed_s`.
+    """
 
     model: str
     every: float

@@ -7,6 +7,7 @@ weights and gradients) is computed once for each distinct key and gathered. The 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,11 +219,11 @@ def _transfers_s(
     efficiency: Efficiency,
 ) -> FloatColumn:
     """Exposed time of activations and their gradients between stages (equation 3.3)."""
-    size = ACTIVATION_BYTES * columns.micro_batch * sequence_tokens * architecture.hidden / (columns.cp * columns.tp)
-    inside = columns.devices <= platforms.scale_up_domain[columns.platform]
-    key = (columns.platform, size.astype(np.int64), inside.astype(np.int32))
-    first, inverse = distinct(*key)
-    message_s = point_to_point_s(size[first], inside[first], platforms.network.take(columns.platform[first]))[inverse]
+    inside = (columns.devices <= platforms.scale_up_domain[columns.platform]).astype(np.int32)
+    first, inverse = distinct(columns.platform, columns.micro_batch, columns.tp, columns.cp, inside, sequence_tokens.astype(np.int64))
+    tokens = columns.micro_batch[first] * sequence_tokens[first] / (columns.cp[first] * columns.tp[first])
+    network = platforms.network.take(columns.platform[first])
+    message_s = point_to_point_s(ACTIVATION_BYTES * tokens * architecture.hidden, inside[first], network)[inverse]
     all_s = np.where(columns.pp > 1, 2.0 * rounds * columns.virtual_stages * message_s / efficiency.physics.network, 0.0)
     return smooth_maximum(busy_s, all_s, efficiency.physics.pipeline_overlap) - busy_s
 
@@ -242,27 +243,41 @@ def _data_parallel_s(
     Sharded weights (zero 3) travel with every micro-batch; otherwise gradients and weights travel once, beside the last
     micro-batch's backward and the first one's forward pass.
     """
-    key = (columns.platform, columns.tp, columns.pp, columns.cp, columns.ep, columns.dp, columns.zero_stage, columns.shard_group)
-    first, inverse = distinct(*key)
+    first, inverse = distinct(columns.platform, columns.tp, columns.pp, columns.cp, columns.ep, columns.dp, columns.shard_group)
     platform = columns.platform[first]
     groups = _Groups(
         shard_group=columns.shard_group[first].astype(np.float64),
-        zero_stage=columns.zero_stage[first],
         domain=platforms.scale_up_domain[platform].astype(np.float64),
         network=platforms.network.take(platform),
-        frozen=method in ("lora", "qlora"),
     )
     tp, pp, cp, ep, dp = (column[first].astype(np.float64) for column in (columns.tp, columns.pp, columns.cp, columns.ep, columns.dp))
     held = of_pass[first]
-    exchange_s = _exchange_s(run.dense_elements[held] / pp, dp * cp, tp, groups)
+    exchange = groups.exchange(run.dense_elements[held] / pp, dp * cp, tp)
     if np.any(run.expert_elements > 0):
         spread = ep * np.where(ep > 1, 1.0, tp)
-        exchange_s = exchange_s + _exchange_s(run.expert_elements[held] / pp, np.maximum(tp * dp * cp / spread, 1.0), spread, groups)
-    exchange_s = (exchange_s / efficiency.physics.network)[inverse]
+        exchange = exchange.plus(groups.exchange(run.expert_elements[held] / pp, np.maximum(tp * dp * cp / spread, 1.0), spread))
     every = columns.zero_stage >= 3
+    if method in ("lora", "qlora"):  # only adapters have gradients
+        once_s = np.where(every, 2.0, 0.0) * exchange.gather_s[inverse]
+    else:
+        sharded_s = np.where(every, 3.0, 2.0) * exchange.gather_s[inverse] + exchange.copies_s[inverse]
+        once_s = np.where(columns.zero_stage >= 1, sharded_s, exchange.whole_s[inverse])
     beside_s = np.where(every, busy_s, one_s)
-    all_s = np.where(every, np.maximum(columns.micro_batches, 1), 1) * exchange_s
+    all_s = np.where(every, np.maximum(columns.micro_batches, 1), 1) * once_s / efficiency.physics.network
     return smooth_maximum(beside_s, all_s, efficiency.physics.data_overlap) - beside_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One exchange of weights or gradients, 16 bit each (equation 3.3)."""
+
+    gather_s: FloatColumn  # weights gathered, or gradients reduce-scattered, within the group that shares the states
+    copies_s: FloatColumn  # gradients of a shard summed over the groups
+    whole_s: FloatColumn  # all gradients summed over all replicas, where nothing is sharded
+
+    def plus(self, other: Self) -> Self:
+        """Both, one after the other."""
+        return type(self)(self.gather_s + other.gather_s, self.copies_s + other.copies_s, self.whole_s + other.whole_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,28 +285,22 @@ class _Groups:
     """Replicas that exchange weights and gradients, one row a distinct group."""
 
     shard_group: FloatColumn
-    zero_stage: IntColumn
     domain: FloatColumn
     network: Network
-    frozen: bool  # only adapters have gradients
 
-
-def _exchange_s(elements: FloatColumn, replicas: FloatColumn, stride: FloatColumn, groups: _Groups) -> FloatColumn:
-    """One exchange of weights and gradients, 16 bit each, among `replicas`, sharded over groups (equation 3.3).
-
-    Sharded states: gradients are reduce-scattered and weights gathered once, or twice where they are sharded too (zero 3).
-    """
-    shards = np.where(groups.zero_stage >= 1, np.minimum(groups.shard_group, replicas), 1.0)
-    gather_s = all_gather_s(_EXCHANGED_BYTES * elements, shards, ranks_inside(shards, stride, groups.domain), groups.network)
-    if groups.frozen:
-        return np.where(groups.zero_stage >= 3, 2.0 * gather_s, 0.0)
-    total = np.where(groups.zero_stage >= 3, 3.0, np.where(groups.zero_stage >= 1, 2.0, 0.0)) * gather_s
-    copies = replicas / shards
-    if np.any(copies > 1):
-        inside = ranks_inside(copies, stride * shards, groups.domain)
-        reduce_s = all_reduce_s(_EXCHANGED_BYTES * elements / shards, copies, inside, groups.network)
-        total = total + np.where(copies > 1, reduce_s, 0.0)
-    return np.asarray(total)
+    def exchange(self, elements: FloatColumn, replicas: FloatColumn, stride: FloatColumn) -> _Exchange:
+        """Of `elements` a device among `replicas` that are `stride` devices apart."""
+        size = _EXCHANGED_BYTES * elements
+        shards = np.minimum(self.shard_group, replicas)
+        copies = replicas / shards
+        across_s = np.zeros_like(size)
+        if np.any(copies > 1):
+            across_s = all_reduce_s(size / shards, copies, ranks_inside(copies, stride * shards, self.domain), self.network)
+        return _Exchange(
+            gather_s=all_gather_s(size, shards, ranks_inside(shards, stride, self.domain), self.network),
+            copies_s=np.where(copies > 1, across_s, 0.0),
+            whole_s=all_reduce_s(size, replicas, ranks_inside(replicas, stride, self.domain), self.network),
+        )
 
 
 def _optimizer_s(

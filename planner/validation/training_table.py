@@ -11,11 +11,12 @@ import numpy as np
 from measurements import measured_runs
 from planner.library import Library
 from planner.performance.robust_fit import Fit, fit
-from planner.search.columns import FloatColumn
+from planner.search.columns import PRECISIONS, FloatColumn
 from planner.validation.rows import is_scorable, number_cell, parse_rows, text_cell
 from planner.validation.training_calibration import Calibration, Priors
 from planner.validation.training_runs import NotPredictableError, TrainingRun, training_run
 
+_ARCHITECTURES = (("dense", False), ("moe", True))
 TABLES = ("training_published", "training_mlperf")
 
 
@@ -74,8 +75,7 @@ def document(result: Calibrated) -> str:
 
 
 def _lines(result: Calibrated) -> Iterator[str]:
-    calibration, parameters = result.calibration, result.fit.parameters
-    runs = calibration.runs
+    parameters, runs = result.fit.parameters, result.calibration.runs
     yield "# Written by `rackwright calibrate`; do not edit. Sources: runs/training_published.csv, runs/training_mlperf.csv,"
     yield "# kernels/kernels.yaml, training_priors.yaml. `error` is the standard deviation of the logarithm."
     yield "calibrated: true"
@@ -85,6 +85,21 @@ def _lines(result: Calibrated) -> Iterator[str]:
     for name, error in result.errors.items():
         known = np.abs(error[~np.isnan(error)]) * 100.0
         yield f"  {name}: {{rows: {len(known)}, median: {np.median(known):.1f}, p90: {np.percentile(known, 90):.1f}}}"
+    yield "step_time_ratios:  # 10th and 90th percentile of measured over predicted step time, with the same left out"
+    for left_out in ("family", "accelerator"):
+        ratio = 1.0 / (1.0 + result.errors[left_out])
+        ends = {}
+        for name, experts in _ARCHITECTURES:
+            chosen = ratio[np.array([run.experts == experts for run in runs])]
+            if len(chosen):
+                ends[name] = np.percentile(chosen, (10, 90))
+        yield f"  {left_out}: {{{', '.join(f'{name}: [{low:.3f}, {high:.3f}]' for name, (low, high) in ends.items())}}}"
+    yield from _parameter_lines(result)
+
+
+def _parameter_lines(result: Calibrated) -> Iterator[str]:
+    """Every fitted parameter with its error, by kind."""
+    calibration, parameters, runs = result.calibration, result.fit.parameters, result.calibration.runs
     kinds: dict[str, list[tuple[Hashable, int]]] = {}
     for position, (kind, key) in enumerate(calibration.names.items):
         kinds.setdefault(kind, []).append((key, position))
@@ -108,8 +123,9 @@ def _lines(result: Calibrated) -> Iterator[str]:
         yield from (f"  {key}: {cell(position)}" for key, position in _sorted(kinds.get(kind, [])))
     yield "pairs:"
     for chip, _ in _sorted(kinds["accelerator"]):
-        inner = [f"{key[1]}: {cell(position)}" for key, position in _sorted(kinds.get("pair", [])) if isinstance(key, tuple) and key[0] == chip]
-        yield f"  {chip}: {{{', '.join(inner)}}}"
+        pairs = [(precision, calibration.position.get(("pair", (chip, precision)))) for precision in PRECISIONS]
+        inner = ", ".join(f"{precision}: {cell(position)}" for precision, position in pairs if position is not None)
+        yield f"  {chip}: {{{inner}}}"
     yield "software:"
     for stack, _ in _sorted(kinds["stack"]):
         yield from _software_lines(result, str(stack))

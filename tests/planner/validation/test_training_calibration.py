@@ -35,14 +35,25 @@ def test_the_packaged_fit_is_read_and_is_calibrated():
     assert 0.4 < fitted.physics.products < 1.1
 
 
+def test_intervals_are_wider_for_accelerators_without_runs_and_hold_the_prediction():
+    fitted = training_efficiency()
+    for experts in (False, True):
+        own = fitted.step_time_interval(experts=experts, borrowed=False)
+        borrowed = fitted.step_time_interval(experts=experts, borrowed=True)
+        assert own[0] < 1 < own[1]
+        assert borrowed[1] - borrowed[0] > own[1] - own[0]
+
+
 def test_the_document_says_what_the_parameters_were(calibration):
     parameters = calibration.prior + 0.1
     ones = np.ones_like(parameters)
-    result = Calibrated(calibration, Fit(parameters, ones, np.zeros(len(calibration.runs)), ones[None, :]), {"fit": np.full(3, 0.05)})
+    errors = dict.fromkeys(("fit", "family", "accelerator"), np.full(len(calibration.runs), 0.25))
+    result = Calibrated(calibration, Fit(parameters, ones, np.zeros(len(calibration.runs)), ones[None, :]), errors)
     read = parse_training_efficiency(parse_yaml(document(result), "fit.yaml"))
     assert read.physics.launch_us == pytest.approx(np.exp(parameters[calibration.position["physics", "launch_us"]]), rel=1e-3)
     assert read.accelerators["nvidia-h100-sxm-80gb"].rate == pytest.approx(np.exp(0.1), rel=1e-3)
     assert read.software["llm-foundry"].dense == pytest.approx(np.exp(0.1), rel=1e-3)
+    assert read.step_time_interval(experts=False, borrowed=False) == pytest.approx((0.8, 0.8))
     assert document(result) == document(result)
 
 
@@ -54,7 +65,7 @@ def test_predictions_from_the_document_are_those_of_the_fit():
     runs = [run for run, _ in rows]
     prepared = Calibration(runs, [step_s for _, step_s in rows], library, priors())
     predicted = step_times_s(runs, library)
-    fitted = np.exp(prepared.log_step_s(prepared.parameters_of(library.efficiency.training)))
+    fitted = np.exp(prepared.log_step_s(prepared.parameters_of(library.training_efficiency.training)))
     assert np.allclose([predicted[run.row] for run in runs], fitted, rtol=2e-3)
     assert len(parse_rows(table)) == 242
 
