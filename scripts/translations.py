@@ -31,7 +31,7 @@ def messages() -> Catalog:
     """Every message of the project, untranslated."""
     catalog = Catalog(charset="utf-8")
     rooms = (ROOT / room for room in ("cli", "dashboard", "texts"))
-    for path in sorted([*ROOT.glob("app.py"), *(file for room in rooms for file in room.rglob("*.py"))]):
+    for path in sorted([*ROOT.glob("*.py"), *(file for room in rooms for file in room.rglob("*.py"))]):
         with path.open("rb") as file:
             for _, message, _, _ in extract("python", file, KEYWORDS):
                 catalog.add(message)
