@@ -9,6 +9,7 @@ from facts.yaml_files import Yaml
 from model_db.architecture import Architecture
 from model_db.config_import.fields import ConfigFields, class_defaults, parse_config
 from model_db.config_import.lowering import lower, with_parts
+from model_db.config_import.stored_format import stored_weight_format
 from model_db.config_import.templates import Family, family_of
 from model_db.models import ModelEntry
 
@@ -46,6 +47,9 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
             "not stated, taken from the configuration class: " + ", ".join(f"{k} = {v}" for k, v in sorted(config.assumed.items()))
         )
     text = _main_config(config, family)
+    stored = stored_weight_format(raw, text.raw)
+    if stored is None:
+        notes.append("its quantisation is none of the known formats: bytes are given as if it were bf16")
     context = text.field("max_position_embeddings") or text.field("n_positions") or text.field("max_seq_len")
     vocab, hidden = text.field("vocab_size"), text.field("hidden_size") or text.field("d_model")
     return ModelEntry(
@@ -60,6 +64,7 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
             max_context=context if isinstance(context, int) and context > 0 else None,
         ),
         source=f"{name} ({stated_class or lowered.head})",
+        native_weight_format=stored or "bf16",
         max_context=context if isinstance(context, int) and context > 0 else None,
         notes=tuple(notes),
         mapped_by_fields=by_fields,

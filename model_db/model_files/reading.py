@@ -118,7 +118,7 @@ def _directory(path: Path, parameters: Count) -> ModelEntry:
         if len(ggufs) == 1:
             return _gguf(ggufs[0], parameters)
         raise RackwrightError(Fault("model_directory_empty", str(path), allowed="config.json, *.safetensors, one *.gguf"))
-    entry = import_config(_read(config, _LONGEST_JSON_BYTES), path.resolve().name or "config.json")
+    entry = import_config(_config(config), path.resolve().name or "config.json")
     if not table.tensors:
         return entry
     counted = parameters(entry.architecture)
@@ -128,6 +128,15 @@ def _directory(path: Path, parameters: Count) -> ModelEntry:
             f"the class holds {counted} parameters, the files {table.elements} elements: scales, packed formats, copies or extra layers",
         )
     return replace(entry, notes=notes, stored_bytes_by_format=table.bytes_by_format())
+
+
+def _config(path: Path) -> dict[str, Yaml]:
+    """The configuration, with the quantisation that some publishers state in a file beside it."""
+    raw = parse_config(_read(path, _LONGEST_JSON_BYTES), path.name)
+    beside = path.with_name("hf_quant_config.json")
+    if "quantization_config" not in raw and beside.exists():
+        raw["quantization_config"] = parse_config(_read(beside, _LONGEST_JSON_BYTES), beside.name).get("quantization")
+    return raw
 
 
 def _weight_files(path: Path) -> list[Path]:
