@@ -168,11 +168,10 @@ def _sheet(entry: ModelEntry, figures: dict[str, object], language: Language) ->
         if isinstance(size, (int, float)) and size:
             rows.append((label, memory(size, language)))
     rows.append((tr("context", language), f"{context:,}"))
-    rows += [
-        (f"{tr('weights in', language)} {name}", memory(size, language)) for name, size in weight_bytes_by_format(architecture).items()
-    ]
-    rows += [(f"{tr('stored as', language)} {name}", memory(size, language)) for name, size in entry.stored_bytes_by_format.items()]
+    computed, stored, source = tr("weights in", language), tr("stored as", language), tr("source", language)
+    rows += [(f"{computed} {name}", memory(size, language)) for name, size in weight_bytes_by_format(architecture).items()]
+    rows += [(f"{stored} {name}", memory(size, language)) for name, size in entry.stored_bytes_by_format.items()]
     width = max(len(label) for label, _ in rows)
     lines += [f"{label:{width}}  {value}" for label, value in rows]
-    lines += ["", f"{tr('source', language)}: {entry.source}", *(f"- {note}" for note in entry.notes)]
+    lines += ["", f"{source}: {entry.source}", *(f"- {note}" for note in entry.notes)]
     return "\n".join(lines)
