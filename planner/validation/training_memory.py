@@ -22,6 +22,12 @@ from planner.validation.training_runs import UNKNOWN_MODEL, NotPredictableError,
 
 _GIB = 2.0**30
 NO_SEQUENCE, NO_DEVICES, NO_PARALLELISM, NO_TARGET = "no_sequence_length", "no_device_count", "no_parallelism", "no_target"
+_FRAMEWORKS = (
+    ("torchtitan", "torchtitan"),
+    ("deepspeed", "deepspeed"),
+    ("megatron-bridge", "megatron_bridge"),
+    ("2205.05198", "megatron_2022"),
+)
 _UNIT_BYTES = {"gib": _GIB, "gb": 1e9}
 
 
@@ -131,9 +137,7 @@ def _layers_only(architecture: Architecture) -> Architecture:
 
 def _recipe(row: Mapping[str, str], source: str) -> TrainingRecipe:
     """Habits of the software that the source names, and the options that the row states."""
-    framework = "torchtitan" if "torchtitan" in source else "deepspeed" if "deepspeed" in source else "megatron"
-    if "2205.05198" in source:
-        framework = "megatron_2022"
+    framework = next((name for mark, name in _FRAMEWORKS if mark in source), "megatron")
     if framework == "torchtitan" and "eager" in text_cell(row, "notes").lower():
         framework = "torchtitan_eager"
     recipe = training_recipe(framework)
