@@ -21,8 +21,11 @@ _MICRO_BATCHES = (1, 2, 4, 8)
 _CONTEXT_PARALLEL = (1, 2, 4, 8, 16, 32)
 _LEAST_TOKENS_PER_CONTEXT_RANK = 4_096  # below this the ring exchange cannot be hidden behind attention
 _MOST_VIRTUAL_STAGES = 8
+# Selective recomputation drops the scores of attention, which flash attention never keeps: no memory less, only time more.
+_RECOMPUTES_TRIED = [RECOMPUTES.index("none"), RECOMPUTES.index("full")]
 _NODES_ONE_BY_ONE = 128
 _COUNT_STEP = 1.05
+_BEYOND = 1 << 32  # more ranks than any device count
 BATCH_TOLERANCE = 0.1  # a global batch may be rounded this far to divide evenly
 
 
@@ -96,7 +99,7 @@ def _choices(shape: ModelShape, training: Training) -> list[IntColumn]:
     Every stage and virtual stage holds a layer; ZeRO-2 and 3 do not go with pipelines, whose gradients stay whole while
     micro-batches add up.
     """
-    recomputes = range(len(RECOMPUTES)) if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
+    recomputes = _RECOMPUTES_TRIED if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
     choices = _product(_pipeline_degrees(shape.layers), powers_of_two(_MOST_VIRTUAL_STAGES), range(4), recomputes)
     pp, virtual, zero, _ = choices
     legal = ((virtual == 1) | ((pp > 1) & (pp * virtual <= shape.layers))) & ~((zero >= 2) & (pp > 1))
@@ -114,11 +117,15 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatCo
     A count is left out where the batch would have to change by more than 10 %, or where the experts' group does not divide
     the data-parallel devices.
     """
-    model_parallel = cells.devices  # dp = 1 in a cell
-    ranks = counts[cells.platform] // model_parallel[:, None]
-    whole = (ranks * model_parallel[:, None] == counts[cells.platform]) & (ranks >= np.maximum(1.0, np.ceil(fewest_ranks))[:, None])
-    rows, column = np.nonzero(whole)
-    dp = ranks[rows, column]
+    kind, of_kind, kinds = np.unique(cells.platform.astype(np.int64) << 32 | cells.devices, return_index=True, return_inverse=True)
+    ranks = counts[cells.platform[of_kind]] // cells.devices[of_kind, None]  # dp = 1 in a cell
+    whole = (ranks > 0) & (ranks * cells.devices[of_kind, None] == counts[cells.platform[of_kind]])
+    offered = ranks[whole]  # of one kind of cell after the other, ascending
+    place = np.repeat(np.arange(len(kind)), whole.sum(axis=1)) * _BEYOND + offered
+    first = np.searchsorted(place, kinds * _BEYOND + np.ceil(fewest_ranks).astype(np.int64))
+    many = np.maximum(0, np.searchsorted(place, (kinds + 1) * _BEYOND) - first)
+    rows = np.repeat(np.arange(len(cells)), many)
+    dp = offered[np.repeat(first - np.cumsum(many) + many, many) + np.arange(len(rows))]
     micro, batch = cells.micro_batch[rows], cells.global_batch[rows]
     rounded = np.maximum(1, np.rint(batch / (dp * micro)).astype(np.int32)) * dp * micro
     legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
