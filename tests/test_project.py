@@ -211,6 +211,11 @@ def code_numbers(path: Path) -> Iterator[tuple[int, float]]:
             yield node.lineno, node.value
 
 
+def is_quantity(number: float) -> bool:
+    """Small whole numbers are sizes of formats and counts, small fractions are factors."""
+    return abs(number) >= (1000 if number == int(number) else 10)
+
+
 def test_no_figure_of_the_hardware_stands_in_the_code():
     known = figures()
     assert len(known) > 50, "hardly any figures were found: the records changed their form"
@@ -218,7 +223,7 @@ def test_no_figure_of_the_hardware_stands_in_the_code():
         f"{path.relative_to(ROOT)}:{line}: {number} ({known[telling(number)]})"
         for path in room_modules()
         for line, number in code_numbers(path)
-        if abs(number) >= 10 and telling(number) in known  # smaller ones are factors
+        if is_quantity(number) and telling(number) in known
     ]
     assert found == []
 

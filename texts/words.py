@@ -25,6 +25,11 @@ LIMITS: Mapping[str, str] = {
     "devices": mark("number of accelerators"),
     "budget": mark("budget"),
     "power": mark("facility power"),
+    "room_racks": mark("racks of the room"),
+    "room_rack_units": mark("height free in a rack"),
+    "room_rack_power": mark("power of a rack"),
+    "room_power": mark("power feeds of the room"),
+    "room_liquid": mark("liquid cooling of the room"),
     "memory_unknown": mark("unknown memory capacity"),
     "peak_unknown": mark("unknown peak rate"),
 }
