@@ -1,4 +1,4 @@
-"""`rackwright serve`: starts the dashboard's server with the packaged app."""
+"""`rackwright serve`: starts the server of the dashboard and of the programs' interface with the packaged app."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dashboard
 from cli import Commands
 
 _ROOM = Path(*dashboard.__path__)
-_APPS = (_ROOM / "server.py", _ROOM.parent / "server.py")  # of an installed wheel, of a checkout
+_APPS = (_ROOM / "asgi.py", _ROOM.parent / "asgi.py")  # of an installed wheel, of a checkout
 
 
 def register(commands: Commands) -> None:

@@ -1,159 +1,203 @@
-"""The same answers for programs: health, metrics, plans and their description, beside the pages on one server.
+"""The programs' interface: health, metrics, plans and their description, on the port of the pages.
 
-A request is a `PlanRequest` as JSON, the answer a `Plan` as JSON, a fault its code with its sentence. Size, time and
-the number of plans computed at once are bounded.
+A plan is computed in a thread, a few at a time; a few more wait, the rest is refused. Body, waiting and computing are
+bounded. What a request got wrong comes back as data, with the sentence that a person would read: `{"faults": [...]}`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from dataclasses import asdict
-from threading import BoundedSemaphore
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from time import monotonic, perf_counter
 
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard.engine import plans
-from dashboard.metrics import Metrics
-from facts.errors import Fault, RackwrightError
-from planner import plan
-from planner.answer import Plan
-from planner.library import default_library
-from planner.pipeline import Progress
+from dashboard import engine, metrics
+from dashboard.openapi import document
+from facts.errors import Fault, RackwrightError, shown
+from facts.version import VERSION
+from planner.library import Library, default_library
 from planner.request import PlanRequest
 from texts.sentences import sentence
 from texts.translations import LANGUAGES, Language
 
-MOST_BYTES = 65_536
-MOST_SECONDS = 30.0
-MOST_AT_ONCE = 2
+BODY_BYTES = 256 * 1024
+BODY_S = 10.0  # to send the body
+PLAN_S = 60.0  # to wait and compute
+RUNNING = 2  # plans computed at once
+WAITING = 8  # plans that may wait for that
 
-metrics = Metrics()
-_places = BoundedSemaphore(MOST_AT_ONCE)
-
-
-class OverdueError(Exception):
-    """The search took longer than a request may."""
-
-
-async def healthz(request: Request) -> Response:
-    """Alive, and with which catalog."""
-    known = await asyncio.to_thread(default_library)
-    return JSONResponse({"status": "ok", "library": known.digest, "catalog": known.hardware.release})
+logger = logging.getLogger(__name__)
+Handler = Callable[[Request], Awaitable[Response]]
+_ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-async def prometheus(request: Request) -> Response:
-    """Counters in Prometheus' text format."""
-    return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
+class RefusedError(Exception):
+    """The request gets no plan: HTTP status and what was wrong."""
+
+    def __init__(self, status: int, *faults: Fault, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, faults)
+        self.status, self.faults, self.headers = status, faults, dict(headers or {})
 
 
-async def post_plan(request: Request) -> Response:
-    """A request's plan, byte for byte what the command line prints."""
-    language: Language = next((known for known in LANGUAGES if known == request.query_params.get("lang")), "en")
-    try:
-        body = await _bounded_body(request)
-        asked = PlanRequest.parse(_json(body), "body")
-        if not _places.acquire(blocking=False):
-            return _refused(429, language, Fault("server_busy", allowed=str(MOST_AT_ONCE)))
+class _StoppedError(Exception):
+    """Raised inside the engine when its time is over."""
+
+
+@dataclass
+class Desk:
+    """Where plans are computed: at most `running` at once, `waiting` in line, each with `plan_s` seconds from its arrival."""
+
+    running: int = RUNNING
+    waiting: int = WAITING
+    plan_s: float = PLAN_S
+    library: Callable[[], Library] = default_library
+    _held: int = 0
+    _threads: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(self.running, "plan")
+
+    async def plan(self, request: PlanRequest) -> bytes:
+        """The plan as JSON. Raises `RefusedError` when there is no room or no time left, `RackwrightError` for a faulty question."""
+        if self._held >= self.running + self.waiting:
+            allowed = str(self.running + self.waiting)
+            raise RefusedError(429, Fault("http_busy", value=str(self._held), allowed=allowed), headers={"Retry-After": "5"})
+        self._held += 1
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._computed, request, monotonic() + self.plan_s)
+        work.add_done_callback(self._release)
+        late = RefusedError(503, Fault("http_too_slow", allowed=f"{self.plan_s:g} s"), headers={"Retry-After": "60"})
         try:
-            answer = await asyncio.to_thread(_planned, asked)
-        finally:
-            _places.release()
-    except RackwrightError as error:
-        return _refused(413 if error.faults[0].code == "file_too_large" else 422, language, *error.faults)
-    except OverdueError:
-        return _refused(503, language, Fault("plan_overdue", allowed=f"{MOST_SECONDS:.0f} s"))
-    return Response(answer.canonical_json() + "\n", media_type="application/json")
+            return await asyncio.wait_for(asyncio.shield(work), self.plan_s)
+        except (TimeoutError, _StoppedError):
+            raise late from None
+
+    def _computed(self, request: PlanRequest, end_s: float) -> bytes:
+        def in_time(_: float) -> None:
+            if monotonic() > end_s:
+                raise _StoppedError
+
+        in_time(0.0)
+        return engine.answered_by(self.library(), request, in_time).canonical_json().encode()
+
+    def _release(self, work: asyncio.Future[bytes]) -> None:
+        """Room for the next, once the thread is free; its failure was told to whoever still listened."""
+        self._held -= 1
+        if not work.cancelled():
+            work.exception()
 
 
-async def openapi(request: Request) -> Response:
-    """The OpenAPI document of these routes."""
-    return JSONResponse(openapi_document())
+async def healthz(_: Request) -> Response:
+    """That the server answers, and what it is."""
+    return JSONResponse({"status": "ok", "version": VERSION})
 
 
-def openapi_document() -> dict[str, object]:
-    """OpenAPI 3.1, with the schemas of request and plan as pydantic has them."""
-    schemas: dict[str, object] = {}
-    for model in (PlanRequest, Plan):
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
-    fault = {"type": "object", "properties": {name: {"type": "string"} for name in (*Fault.__dataclass_fields__, "sentence")}}
-    schemas["Faults"] = {"type": "object", "properties": {"faults": {"type": "array", "items": fault}}}
-    faults = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Faults"}}}}
-    operation = {
-        "summary": "Ranked cluster configurations for a request",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PlanRequest"}}}},
-        "responses": {
-            "200": {"description": "The plan", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Plan"}}}},
-            "413": {"description": "The body is too large", **faults},
-            "422": {"description": "The request is at fault", **faults},
-            "429": {"description": "Too many plans at once", **faults},
-            "503": {"description": "The search took too long", **faults},
-        },
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Rackwright", "version": "1", "description": __doc__},
-        "paths": {"/api/v1/plan": {"post": operation}},
-        "components": {"schemas": schemas},
-    }
+async def exposition(_: Request) -> Response:
+    """The counters of this process."""
+    return PlainTextResponse(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
 
-def _planned(asked: PlanRequest) -> Plan:
-    """The plan of `asked` under the packaged catalogs, kept for pages and programs alike."""
-    known = default_library()
-    key = (asked.digest(), known.digest)
-    kept = plans.get(key)
-    if kept is not None:
-        metrics.count("kept")
-        return kept
-    started_s = time.monotonic()
-    answer = plan(asked, known, _deadline(started_s))
-    plans.put(key, answer)
-    metrics.count("computed", time.monotonic() - started_s)
+async def openapi(_: Request) -> Response:
+    """How to ask and what comes back."""
+    return JSONResponse(document())
+
+
+def plan_with(desk: Desk) -> Handler:
+    """The handler that answers a request in JSON with its plan in JSON."""
+
+    async def planned(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise RefusedError(415, Fault("http_media_type", value=shown(kind), allowed="application/json"))
+        try:
+            raw = from_json(await _body(request), allow_inf_nan=False)
+        except ValueError as error:
+            raise RefusedError(400, Fault("json_syntax", "request", value=shown(str(error)))) from None
+        return Response(await desk.plan(PlanRequest.parse(raw)), media_type="application/json")
+
+    return planned
+
+
+async def _body(request: Request) -> bytes:
+    """The body, never more than `BODY_BYTES` of it in memory."""
+    too_large = RefusedError(413, Fault("http_body_too_large", allowed=f"{BODY_BYTES} bytes"))
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared[:12]) > BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > BODY_BYTES:
+                    raise too_large
+    except (TimeoutError, ClientDisconnect):
+        raise RefusedError(408, Fault("http_too_slow", allowed=f"{BODY_S:g} s")) from None
+    return bytes(body)
+
+
+def _answering(handler: Handler, path: str, method: str) -> Handler:
+    """`handler` for `method` alone, its faults as JSON, counted and timed."""
+
+    async def answer(request: Request) -> Response:
+        start = perf_counter()
+        response = await _outcome(handler, request, method)
+        metrics.REQUESTS.add(path, str(response.status_code))
+        metrics.REQUEST_S.add(perf_counter() - start, path)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
     return answer
 
 
-def _deadline(started_s: float) -> Progress:
-    def report(share: float) -> None:
-        if time.monotonic() - started_s > MOST_SECONDS:
-            raise OverdueError
-
-    return report
-
-
-async def _bounded_body(request: Request) -> bytes:
-    """The body, read no further than allowed."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise RackwrightError(Fault("file_too_large", "body", value=f"over {MOST_BYTES} bytes", allowed=f"at most {MOST_BYTES} bytes"))
-    return body
-
-
-def _json(body: bytes) -> object:
-    """Plain data; refuses what is no JSON, deep nesting and numbers that are not finite."""
+async def _outcome(handler: Handler, request: Request, method: str) -> Response:
+    language = _language(request)
     try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError:
-        raise RackwrightError(Fault("json_damaged", "body")) from None
+        _check_method(request, method)
+        return await handler(request)
+    except RefusedError as refused:
+        return _faulty(refused.status, refused.faults, language, refused.headers)
+    except RackwrightError as error:
+        return _faulty(422, error.faults, language)
+    except Exception:
+        reference = uuid.uuid4().hex[:8]
+        logger.exception("reference %s", reference)
+        return _faulty(500, (Fault("http_failure", value=reference),), language)
 
 
-def _refused(status: int, language: Language, *faults: Fault) -> Response:
-    metrics.count("refused")
-    told = [{**asdict(fault), "sentence": sentence(fault, language)} for fault in faults]
-    return Response(json.dumps({"faults": told}, ensure_ascii=False) + "\n", status, media_type="application/json")
+def _check_method(request: Request, method: str) -> None:
+    """Streamlit answers every address with its page, so a route has to refuse the other methods by itself."""
+    if request.method not in {method, "HEAD" if method == "GET" else method}:
+        raise RefusedError(405, Fault("http_method", value=request.method, allowed=method), headers={"Allow": method})
 
 
-ROUTES = (
-    Route("/healthz", healthz, methods=["GET"]),
-    Route("/metrics", prometheus, methods=["GET"]),
-    Route("/api/v1/plan", post_plan, methods=["POST"]),
-    Route("/api/v1/openapi.json", openapi, methods=["GET"]),
-)
+def _faulty(status: int, faults: tuple[Fault, ...], language: Language, headers: Mapping[str, str] | None = None) -> Response:
+    for fault in faults:
+        metrics.FAULTS.add(fault.code)
+    content = {"faults": [asdict(fault) | {"sentence": sentence(fault, language)} for fault in faults]}
+    return JSONResponse(content, status, headers=dict(headers or {}))
+
+
+def _language(request: Request) -> Language:
+    """`lang` of the query, else the first of `Accept-Language`, else English."""
+    wanted = request.query_params.get("lang") or request.headers.get("accept-language", "")
+    return next((known for known in LANGUAGES if wanted.lower().startswith(known)), "en")
+
+
+def routes(desk: Desk | None = None) -> list[Route]:
+    """All routes, for an ASGI application."""
+    handlers: tuple[tuple[str, str, Handler], ...] = (
+        ("/healthz", "GET", healthz),
+        ("/metrics", "GET", exposition),
+        ("/api/v1/openapi.json", "GET", openapi),
+        ("/api/v1/plan", "POST", plan_with(desk or Desk())),
+    )
+    return [Route(path, _answering(handler, path, method), methods=_ALL_METHODS) for path, method, handler in handlers]

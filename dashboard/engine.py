@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
+from time import perf_counter
 
 import streamlit as st
 
+from dashboard import metrics
 from planner import plan
 from planner.answer import Plan
 from planner.library import Library, default_library, load_library
@@ -56,12 +58,21 @@ def library() -> Library:
 
 def answered(request: PlanRequest, progress: Progress | None = None) -> Plan:
     """The plan of `request` under this session's catalogs. Raises `RackwrightError` for a question at fault."""
-    known = library()
+    return answered_by(library(), request, progress)
+
+
+def answered_by(known: Library, request: PlanRequest, progress: Progress | None = None) -> Plan:
+    """The plan of `request` under the catalogs `known`: kept from before, or computed and kept."""
     key = (request.digest(), known.digest)
     answer = plans.get(key)
-    if answer is None:
-        answer = plan(request, known, progress)
-        plans.put(key, answer)
+    if answer is not None:
+        metrics.PLANS.add("kept")
+        return answer
+    start = perf_counter()
+    answer = plan(request, known, progress)
+    metrics.PLAN_S.add(perf_counter() - start)
+    metrics.PLANS.add("computed")
+    plans.put(key, answer)
     return answer
 
 

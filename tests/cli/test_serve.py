@@ -47,5 +47,6 @@ def answer(address: str, server: subprocess.Popen[bytes]) -> str:
 
 
 def test_the_app_stands_where_the_command_looks_for_it():
-    assert [path for path in _APPS if path.exists()] == [ROOT / "server.py"]
+    assert [path for path in _APPS if path.exists()] == [ROOT / "asgi.py"]
+    assert (ROOT / "app.py").exists()
     assert (ROOT / ".streamlit" / "config.toml").exists()

@@ -1,119 +1,249 @@
-"""Programs get the same plans and the same faults as people."""
+"""The programs' interface on the real server: every route, what it refuses, and that the pages stand beside it."""
 
 import asyncio
 import json
-from dataclasses import dataclass
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
+import sample
 
-from dashboard import api
-from dashboard.engine import plans
-from planner import PlanRequest, plan
+from cli.main import main
+from cli.requests import read_requests
+from dashboard import api, engine
+from dashboard.api import BODY_BYTES, Desk, RefusedError
+from dashboard.openapi import document
+from facts.version import VERSION
+from planner.answer import Plan
+from planner.request import PlanRequest
 
-ASKED = {"model": "llama3.2-1b", "workload": {"kind": "serving"}, "limits": {"max_devices": 8}}
-
-
-@dataclass(frozen=True)
-class Answer:
-    status_code: int
-    text: str
-
-    def json(self):
-        return json.loads(self.text)
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "finetune-8b.yaml"
+REQUEST = {"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 3}}
 
 
-class Client:
-    """Speaks ASGI to the routes, without a network."""
-
-    def __init__(self) -> None:
-        self._app = Starlette(routes=list(api.ROUTES))
-
-    def get(self, path: str) -> Answer:
-        return asyncio.run(self._asked("GET", path, b""))
-
-    def post(self, path: str, *, json_body: object = None, content: bytes = b"") -> Answer:
-        return asyncio.run(self._asked("POST", path, content or json.dumps(json_body).encode()))
-
-    async def _asked(self, method: str, address: str, body: bytes) -> Answer:
-        path, _, query = address.partition("?")
-        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": [], "http_version": "1.1"}
-        sent: list[dict] = []
-
-        async def receive() -> dict:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: dict) -> None:
-            sent.append(message)
-
-        await self._app(scope, receive, send)
-        return Answer(sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode())
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    """A server as `rackwright serve` starts it, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("api") / "log.txt"
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--headless"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            assert process.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
 
 
-@pytest.fixture
-def client() -> Client:
-    plans.clear()
-    return Client()
+def sent(address: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers and text of the answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        named.setdefault("Content-Type", "application/json")
+    try:
+        request = urllib.request.Request(address, body, named)  # noqa: S310 our own address
+        with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310 the same
+            return answer.status, lowered(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, lowered(error.headers), error.read().decode()
 
 
-def test_a_plan_is_byte_for_byte_that_of_the_engine(client) -> None:
-    answer = client.post("/api/v1/plan", json_body=ASKED)
-    assert answer.status_code == 200
-    assert answer.text == plan(PlanRequest.parse(ASKED)).canonical_json() + "\n"
-    assert client.post("/api/v1/plan", json_body=ASKED).text == answer.text
+def lowered(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def faults(text: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(text)["faults"]
+    return found
+
+
+def test_health_says_what_answers(server):
+    status, headers, text = sent(f"{server}/healthz")
+    assert (status, json.loads(text)) == (200, {"status": "ok", "version": VERSION})
+    assert headers["cache-control"] == "no-store"
+
+
+def test_the_pages_stand_on_the_same_port(server):
+    assert sent(f"{server}/_stcore/health")[2] == "ok"
+    assert "<html" in sent(server)[2]
+
+
+def test_a_plan_is_the_one_that_the_command_line_prints(server, capsys):
+    (named,) = read_requests([str(EXAMPLE)])
+    status, headers, text = sent(f"{server}/api/v1/plan", named.request.canonical_json().encode())
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert main(["plan", str(EXAMPLE), "--format", "json"]) == 0
+    assert text == capsys.readouterr().out.rstrip("\n")
+    assert Plan.model_validate_json(text).recommendations
+
+
+def test_what_is_wrong_is_named_with_its_sentence_in_the_readers_language(server):
+    body = json.dumps(REQUEST | {"workload": {"kind": "serving", "requests_per_s": -1, "inputtokens": 3}}).encode()
+    status, _, text = sent(f"{server}/api/v1/plan", body)
+    assert status == 422
+    found = {fault["code"]: fault for fault in faults(text)}
+    assert found["out_of_range"]["field"] == "workload.requests_per_s"
+    assert found["out_of_range"]["value"] == "-1"
+    assert found["unknown_field"]["hint"] == "input_tokens"
+    chinese = faults(sent(f"{server}/api/v1/plan", body, Accept_Language="zh-CN,zh;q=0.9")[2])
+    assert [fault["code"] for fault in chinese] == [fault["code"] for fault in faults(text)]
+    assert all(any("\u4e00" <= letter <= "\u9fff" for letter in fault["sentence"]) for fault in chinese)
+    assert faults(sent(f"{server}/api/v1/plan?lang=zh", body)[2]) == chinese
 
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        (b"{", 422, "json_damaged"),
-        (b'{"model": NaN}', 422, "json_damaged"),
-        (b"[" * 10_000, 422, "json_damaged"),
-        (b'"text"', 422, "not_a_mapping"),
-        (json.dumps(ASKED | {"model": "no-such-model"}).encode(), 422, "unknown_model"),
-        (json.dumps(ASKED | {"workload": {"kind": "serving", "requests_per_s": -1}}).encode(), 422, "out_of_range"),
-        (b" " * 70_000, 413, "file_too_large"),
+        (b"", 400, "json_syntax"),
+        (b"{", 400, "json_syntax"),
+        (b'{"model": NaN}', 400, "json_syntax"),
+        (b"[" * 100_000, 400, "json_syntax"),
+        (b"\xff\xfe", 400, "json_syntax"),
+        (b"[]", 422, "not_a_mapping"),
+        (b"{}", 422, "missing_field"),
+        (b'{"model": "no-such-model", "workload": {"kind": "serving"}}', 422, "unknown_model"),
+        (b'{"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 1e999}}', 422, None),
+        (b'{"version": 99, "model": "llama3.1-8b", "workload": {"kind": "serving"}}', 422, "newer_version"),
+        (b" " * (BODY_BYTES + 1), 413, "http_body_too_large"),
     ],
 )
-def test_what_is_at_fault_is_said_with_its_code_and_a_sentence(body, status, code, client) -> None:
-    answer = client.post("/api/v1/plan", content=body)
-    assert answer.status_code == status
-    fault = answer.json()["faults"][0]
-    assert fault["code"] == code
-    assert fault["sentence"].endswith(".") or fault["sentence"]
+def test_a_bad_body_is_refused(server, body, status, code):
+    answered, _, text = sent(f"{server}/api/v1/plan", body)
+    assert answered == status
+    assert code is None or code in {fault["code"] for fault in faults(text)}
+    assert "Traceback" not in text
 
 
-def test_faults_are_told_in_chinese_when_asked(client) -> None:
-    english, chinese = (client.post(f"/api/v1/plan?lang={lang}", content=b'"x"').json()["faults"][0]["sentence"] for lang in ("en", "zh"))
-    assert english != chinese
+def test_a_body_that_hides_its_length_is_bounded_too(server):
+    host = server.removeprefix("http://")
+    connection = HTTPConnection(host, timeout=30)
+    chunks = iter([b" " * 65_536] * 5)
+    connection.request("POST", "/api/v1/plan", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+    answer = connection.getresponse()
+    assert answer.status == 413
+    connection.close()
 
 
-def test_a_search_over_its_time_ends_and_says_so(client, monkeypatch) -> None:
-    monkeypatch.setattr(api, "MOST_SECONDS", -1.0)
-    answer = client.post("/api/v1/plan", json_body=ASKED)
-    assert answer.status_code == 503
-    assert answer.json()["faults"][0]["code"] == "plan_overdue"
+def test_only_json_by_post_is_taken(server):
+    status, headers, text = sent(f"{server}/api/v1/plan")
+    assert (status, headers["allow"], faults(text)[0]["code"]) == (405, "POST", "http_method")
+    assert sent(f"{server}/healthz", b"{}")[0] == 405
+    assert sent(f"{server}/api/v1/plan", b"{}", Content_Type="text/plain")[0] == 415
 
 
-def test_more_plans_at_once_than_allowed_are_turned_away(client) -> None:
-    for _ in range(api.MOST_AT_ONCE):
-        assert api._places.acquire(blocking=False)
-    try:
-        assert client.post("/api/v1/plan", json_body=ASKED).status_code == 429
-    finally:
-        for _ in range(api.MOST_AT_ONCE):
-            api._places.release()
+def test_what_was_asked_is_counted(server):
+    def value(line: str) -> float:
+        text = sent(f"{server}/metrics")[2]
+        return next((float(found.rsplit(" ", 1)[1]) for found in text.splitlines() if found.startswith(line)), 0.0)
+
+    lines = {
+        'rackwright_http_requests_total{route="/api/v1/plan",status="200"}': 2,
+        'rackwright_http_requests_total{route="/api/v1/plan",status="422"}': 1,
+        'rackwright_faults_total{code="missing_field"}': 2,
+        'rackwright_plans_total{origin="computed"}': 1,
+        'rackwright_plans_total{origin="kept"}': 1,
+        "rackwright_plan_seconds_count": 1,
+        'rackwright_http_request_seconds_bucket{route="/api/v1/plan",le="+Inf"}': 3,
+    }
+    before = {line: value(line) for line in lines}
+    body = json.dumps(REQUEST | {"workload": {"kind": "serving", "requests_per_s": 3.25}}).encode()
+    first, second = (sent(f"{server}/api/v1/plan", body)[2] for _ in range(2))
+    assert first == second
+    sent(f"{server}/api/v1/plan", b"{}")
+    assert {line: value(line) - before[line] for line in lines} == lines
+    assert sent(f"{server}/metrics")[1]["content-type"].startswith("text/plain; version=0.0.4")
 
 
-def test_health_and_metrics(client) -> None:
-    assert client.get("/healthz").json()["status"] == "ok"
-    client.post("/api/v1/plan", json_body=ASKED)
-    assert 'rackwright_plans_total{outcome="computed"}' in client.get("/metrics").text
+def test_the_description_holds_the_records_and_resolves(server):
+    described = json.loads(sent(f"{server}/api/v1/openapi.json")[2])
+    assert described == json.loads(json.dumps(document()))
+    assert described["openapi"] == "3.1.0"
+    assert set(described["paths"]) == {route.path for route in api.routes()}
+    schemas = described["components"]["schemas"]
+    assert set(PlanRequest.model_fields) == set(schemas["PlanRequest"]["properties"])
+    assert set(Plan.model_fields) == set(schemas["Plan"]["properties"])
+
+    def references(part: object) -> Iterator[str]:
+        for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            yield from references(value)
+        if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+
+    assert {reference.rsplit("/", 1)[1] for reference in references(described)} <= set(schemas)
 
 
-def test_the_openapi_document_describes_what_is_there(client) -> None:
-    document = client.get("/api/v1/openapi.json").json()
-    assert {"PlanRequest", "Plan", "Faults", "Recommendation"} <= document["components"]["schemas"].keys()
-    text = json.dumps(document)
-    for part in set(text.split('"#/components/schemas/')[1:]):
-        assert part.split('"')[0] in document["components"]["schemas"]
+# The desk, with an engine that waits
+
+
+@pytest.fixture
+def slow(monkeypatch) -> Iterator[threading.Event]:
+    """An engine that reports progress until it is let go."""
+    free = threading.Event()
+
+    def plan(request, library, progress):
+        while not free.wait(0.005):
+            progress(0.5)
+        return sample.plan(request)
+
+    monkeypatch.setattr(engine, "plan", plan)
+    engine.plans.clear()
+    yield free
+    free.set()
+    engine.plans.clear()
+
+
+def asked(rate: float) -> PlanRequest:
+    return PlanRequest.parse({"model": "example-70b", "workload": {"kind": "serving", "requests_per_s": rate}})
+
+
+def test_more_than_run_and_wait_are_turned_away_and_there_is_room_again_after(slow):
+    async def crowd() -> None:
+        desk = Desk(running=1, waiting=1, plan_s=20, library=sample.library)
+        held = [asyncio.ensure_future(desk.plan(asked(rate))) for rate in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(RefusedError) as refused:
+            await desk.plan(asked(3))
+        assert (refused.value.status, refused.value.headers["Retry-After"]) == (429, "5")
+        slow.set()
+        assert all(await asyncio.gather(*held))
+        assert await desk.plan(asked(3))
+
+    asyncio.run(crowd())
+
+
+def test_a_plan_that_takes_too_long_is_stopped_and_frees_its_place(slow):
+    async def late() -> None:
+        desk = Desk(running=1, waiting=0, plan_s=0.1, library=sample.library)
+        with pytest.raises(RefusedError) as refused:
+            await desk.plan(asked(1))
+        assert (refused.value.status, refused.value.faults[0].code) == (503, "http_too_slow")
+        for _ in range(200):
+            if not desk._held:
+                break
+            await asyncio.sleep(0.01)
+        slow.set()
+        assert await desk.plan(asked(2))
+
+    asyncio.run(late())
