@@ -47,7 +47,7 @@ class Table:
             if column.digits is None or any(isinstance(cell, Absent) for cell in cells):
                 data[say(column.label)] = [_shown(cell, column.digits) for cell in cells]
             else:
-                data[say(column.label)] = [round(cell, column.digits) for cell in cells if isinstance(cell, int | float)]
+                data[say(column.label)] = [round(cell, column.digits or None) for cell in cells if isinstance(cell, int | float)]
         return pd.DataFrame(data)
 
 

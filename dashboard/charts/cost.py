@@ -25,14 +25,18 @@ COLUMNS = (
 
 def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Figure:
     """Cost by part of `options`; the title speaks of `shown`."""
-    segments, rows = [], []
     unit_usd, title = _axis(max(option.cost.total_usd for option in options))
-    for option in options:
-        label = figures.option_label(option)
-        for part in ordered(option.cost.parts):
-            usd = option.cost.parts[part]
-            segments.append(Segment(label, part_name(part), part_meaning(part), usd / unit_usd, numbers.money(usd, language())))
-            rows.append((label, part_name(part), _paid(part), usd, usd / option.cost.total_usd))
+    rows = [
+        (
+            figures.option_label(option),
+            part_name(part),
+            _paid(part),
+            option.cost.parts[part],
+            option.cost.parts[part] / option.cost.total_usd,
+        )
+        for option in options
+        for part in ordered(option.cost.parts)
+    ]
     labels = {figures.option_label(option): f"{figures.option_label(option)}: {figures.cost(option.cost)}" for option in options}
     largest = max(shown.cost.parts, key=lambda part: shown.cost.parts[part])
     finding = say(
@@ -45,10 +49,25 @@ def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Fig
         "cost",
         finding,
         finding + ". " + "; ".join(labels.values()),
-        stacked_bars(segments, labels, Axis(title, say("Part"), say("Option"))),
+        stacked_bars(cost_segments(options, unit_usd), labels, Axis(title, say("Part"), say("Option"))),
         Table(COLUMNS, tuple(rows)),
         _source(shown),
     )
+
+
+def cost_segments(options: Sequence[Recommendation], unit_usd: float = 1.0) -> list[Segment]:
+    """The parts of every option's bar."""
+    return [
+        Segment(
+            figures.option_label(option),
+            part_name(part),
+            part_meaning(part),
+            option.cost.parts[part] / unit_usd,
+            numbers.money(option.cost.parts[part], language()),
+        )
+        for option in options
+        for part in ordered(option.cost.parts)
+    ]
 
 
 def _axis(largest_usd: float) -> tuple[float, str]:

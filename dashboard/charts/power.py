@@ -24,12 +24,7 @@ COLUMNS = (
 
 def power_figure(options: Sequence[Recommendation], shown: Recommendation, limit_w: float | None) -> Figure:
     """Power by part of `options` under load; the title speaks of `shown`."""
-    segments, rows = [], []
-    for option in options:
-        label = figures.option_label(option)
-        for part, watts in parts_w(option).items():
-            segments.append(Segment(label, part_name(part), part_meaning(part), watts / 1e3, numbers.power(watts, language())))
-            rows.append((label, part_name(part), watts))
+    rows = [(figures.option_label(option), part_name(part), watts) for option in options for part, watts in parts_w(option).items()]
     labels = {figures.option_label(option): f"{figures.option_label(option)}: {figures.power(option)}" for option in options}
     finding = _finding(shown, limit_w)
     axis = Axis(
@@ -43,10 +38,19 @@ def power_figure(options: Sequence[Recommendation], shown: Recommendation, limit
         "power",
         finding,
         finding + ". " + "; ".join(labels.values()),
-        stacked_bars(segments, labels, axis),
+        stacked_bars(power_segments(options), labels, axis),
         Table(COLUMNS, tuple(rows)),
         say("Rated power of the catalog times the measured share under load; cooling and losses by PUE."),
     )
+
+
+def power_segments(options: Sequence[Recommendation]) -> list[Segment]:
+    """The parts of every option's bar, in kW."""
+    return [
+        Segment(figures.option_label(option), part_name(part), part_meaning(part), watts / 1e3, numbers.power(watts, language()))
+        for option in options
+        for part, watts in parts_w(option).items()
+    ]
 
 
 def parts_w(option: Recommendation) -> dict[str, float]:

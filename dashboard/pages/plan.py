@@ -10,17 +10,16 @@ from dashboard.draft import request_of
 from dashboard.engine import answered
 from dashboard.language import language, say
 from dashboard.question import question
-from dashboard.sections.details import bill_button, details
+from dashboard.sections.details import details
+from dashboard.sections.exports import exports
 from dashboard.sections.headline import answer_sentence, cards
 from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
 from dashboard.sections.why import why
-from dashboard.tables import csv_button, file_name, table_of
 from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain
 from facts.errors import RackwrightError
 from planner.answer import Plan
-from planner.tables import RECOMMENDATION_COLUMNS
 from texts import numbers
 from texts.sentences import sentence
 
@@ -72,10 +71,7 @@ def _answer(plan: Plan) -> None:
     cards(shown, other)
     with st.container(horizontal=True, gap="small"):
         keep_address(plan.request, plan)
-        recommendations = table_of(RECOMMENDATION_COLUMNS, options)
-        name = file_name((plan.model_name, plan.request.workload.kind, plan.catalog_release), ".csv")
-        csv_button(say("Export options as CSV"), recommendations, name, "csv:recommendations")
-        bill_button(plan, shown)
+        exports(plan, shown)
         st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
     why(plan, shown)
     details(plan, shown)

@@ -32,9 +32,14 @@ BASES = {
 def assumption_list(plan: Plan) -> None:
     """The fields that stand at their default."""
     st.markdown(plain(say("What you did not say was taken from this list. Each value is an input at the left.")))
-    table = Table(COLUMNS, tuple(_row(assumption) for assumption in plan.assumptions))
+    table = assumption_table(plan)
     show_table(table, say("Assumptions of this plan with their sources."))
     csv_button(say("Export CSV"), table, file_name((plan.model_name, "assumptions"), ".csv"), "csv:assumptions")
+
+
+def assumption_table(plan: Plan) -> Table:
+    """One row a field."""
+    return Table(COLUMNS, tuple(_row(assumption) for assumption in plan.assumptions))
 
 
 def _row(assumption: Assumption) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.charts.figure import show_figure
+from dashboard.charts.frontier import MEASURES, frontier_figure
 from dashboard.charts.memory import memory_figure
+from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.sections.alternatives import alternatives
 from dashboard.sections.assumptions import assumption_list
 from dashboard.sections.search import search_account
-from dashboard.tables import csv_button, file_name, show_table, table_of
+from dashboard.tables import file_name, show_table, table_of
 from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
 from planner.tables import BILL_COLUMNS
@@ -23,6 +25,7 @@ def details(plan: Plan, shown: Recommendation) -> None:
     """Alternatives, memory, bill, assumptions, sources and the account of the search."""
     builders: dict[str, Callable[[Plan, Recommendation], None]] = {
         say("Alternatives"): alternatives,
+        say("Frontier"): _frontier,
         say("Memory"): _memory,
         say("Bill of materials"): _bill,
         say("Assumptions"): lambda plan, shown: assumption_list(plan),
@@ -34,6 +37,16 @@ def details(plan: Plan, shown: Recommendation) -> None:
         if tab.open:
             with tab:
                 build(plan, shown)
+
+
+@st.fragment
+def _frontier(plan: Plan, shown: Recommendation) -> None:
+    names = {entry.id: entry.name for entry in library().hardware.accelerators.values()}
+    measures = list(MEASURES)
+    with st.container(horizontal=True):
+        across = st.selectbox(say("Across"), measures, format_func=lambda name: say(MEASURES[name].title), key="frontier:x")
+        up = st.selectbox(say("Up"), measures, index=1, format_func=lambda name: say(MEASURES[name].title), key="frontier:y")
+    show_figure(frontier_figure(plan, shown, names, across, up), file_name((plan.model_name, "frontier"), ".csv"))
 
 
 def _memory(plan: Plan, shown: Recommendation) -> None:
@@ -49,12 +62,6 @@ def _bill(plan: Plan, shown: Recommendation) -> None:
     else:
         st.markdown(plain(say("Purchase price: {total}.", total=total)))
     show_table(table_of(BILL_COLUMNS, shown.bill), say("Bill of materials of the shown option."))
-
-
-def bill_button(plan: Plan, shown: Recommendation) -> None:
-    """The bill of the shown option as a file."""
-    name = file_name((plan.model_name, "bill", plan.catalog_release), ".csv")
-    csv_button(say("Export bill as CSV"), table_of(BILL_COLUMNS, shown.bill), name, "csv:bill")
 
 
 def _sources(plan: Plan) -> None:
