@@ -30,8 +30,34 @@ LIMITS: Mapping[str, str] = {
     "room_rack_power": mark("power of a rack"),
     "room_power": mark("power feeds of the room"),
     "room_liquid": mark("liquid cooling of the room"),
+    "room_rack_units": mark("height of a rack"),
+    "room_rack_power": mark("power of a rack"),
+    "room_racks": mark("racks of the room"),
+    "room_power": mark("power of the room"),
+    "room_liquid": mark("liquid cooling of the room"),
     "memory_unknown": mark("unknown memory capacity"),
     "peak_unknown": mark("unknown peak rate"),
+}
+
+NETWORKS: Mapping[str, str] = {
+    "compute": mark("network between accelerators"),
+    "storage": mark("network to storage"),
+    "front_end": mark("front-end network"),
+}
+
+COOLING: Mapping[str, str] = {
+    "air_standard": mark("cooled by air"),
+    "air_high_density": mark("cooled by air, dense"),
+    "direct_liquid": mark("cooled by liquid"),
+    "liquid_future": mark("cooled by liquid, denser than is usual"),
+}
+
+FAILURES: Mapping[str, str] = {
+    "link": mark("a link"),
+    "leaf": mark("a leaf switch"),
+    "spine": mark("a spine switch"),
+    "core": mark("a core switch"),
+    "plane": mark("a whole plane"),
 }
 
 CELLS = (  # words of a plan's columns, shown in the reader's language and written to files as they are
