@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.failure import show_failure
-from dashboard.language import say
+from dashboard.language import language_choice, say
 from dashboard.navigation import ICON, PAGES, PLAN_PAGE
 
 st.set_page_config(page_title="Rackwright", page_icon=str(ICON), layout="wide")
@@ -13,5 +13,7 @@ pages = [st.Page(page.source, title=say(page.title), url_path=page.path, default
 shown = st.navigation(pages, position="top")
 try:
     shown.run()
+    with st.sidebar:
+        language_choice()
 except Exception:
     show_failure()

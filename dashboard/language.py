@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from texts.translations import LANGUAGES, Language, tr, trn
+from texts.translations import LANGUAGE_NAMES, LANGUAGES, Language, tr, trn
 
 _KEY = "language"
 
@@ -23,6 +23,19 @@ def set_language(chosen: str) -> None:
     """Use `chosen` from now on; an unknown language is left aside."""
     if chosen in LANGUAGES:
         st.session_state[_KEY] = chosen
+
+
+def language_choice() -> None:
+    """The control that changes it, on every page."""
+    st.session_state["language_choice"] = language()
+    st.segmented_control(
+        say("Language"),
+        LANGUAGES,
+        format_func=lambda known: LANGUAGE_NAMES[known],
+        key="language_choice",
+        required=True,
+        on_change=lambda: set_language(st.session_state["language_choice"]),
+    )
 
 
 def say(message: str, /, **fields: str) -> str:

@@ -14,7 +14,7 @@ from dashboard.charts.bottleneck import bottleneck_figure
 from dashboard.charts.colours import LIGHT
 from dashboard.charts.cost import cost_segments
 from dashboard.charts.power import power_segments
-from dashboard.charts.stacked import Segment
+from dashboard.charts.stacked import Segment, room_px
 from dashboard.language import language, say
 from dashboard.sections.assumptions import assumption_table
 from dashboard.sections.headline import answer_text
@@ -26,7 +26,6 @@ from planner.tables import BILL_COLUMNS
 WIDTH = 700
 BAND = 48
 BAR = 20
-LETTER = 6.5  # px, mean width of a letter in a bar
 
 _STYLE = """
 body { font: 15px/1.5 "Source Sans 3", "Noto Sans CJK SC", system-ui, sans-serif; color: #0b0f17; }
@@ -84,7 +83,7 @@ def _bars(segments: Sequence[Segment], labels: dict[str, str]) -> str:
             told = escape(f"{segment.part}: {segment.text}")
             box = f'x="{start:.1f}" y="{top + 22}" width="{wide:.1f}" height="{BAR}"'
             drawn.append(f'<rect {box} fill="{LIGHT[segment.meaning]}" stroke="#fff"><title>{told}</title></rect>')
-            if wide > LETTER * len(segment.part) + 8:
+            if wide > room_px(segment.part):
                 drawn.append(f'<text x="{start + 6:.1f}" y="{top + 36}" font-size="12" fill="#fff">{escape(segment.part)}</text>')
             start += wide
     told = escape("; ".join(f"{segment.option}, {segment.part}: {segment.text}" for segment in segments), quote=True)

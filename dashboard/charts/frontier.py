@@ -57,7 +57,7 @@ MEASURES: Mapping[str, Measure] = {
 def frontier_figure(plan: Plan, shown: Recommendation, names: Mapping[str, str], across: str, up: str) -> Figure:
     """Points by the measures `across` and `up`; `names` are those of the accelerators."""
     x, y = MEASURES[across], MEASURES[up]
-    known = [point for point in plan.frontier if x.value(point) is not None and y.value(point) is not None]
+    known = [point for point in plan.frontier if x.value(point) and y.value(point)]  # an unknown price counts as none
     optimal = sum(point.pareto for point in known)
     finding = say(
         "{count} configurations fit; {optimal} of them are beaten by none in both cost and time",

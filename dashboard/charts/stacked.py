@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def stacked_bars(segments: Sequence[Segment], labels: dict[str, str], axis: Axis
         x=x, x2="end:Q", color=meaning_colour("meaning", _present(data)), tooltip=tooltip
     )
     # A label that its segment has no room for is left out; the legend, the tooltip and the table still name it.
-    room = alt.ExprRef("(datum.end - datum.start) / domain('x')[1] * width > 7.5 * length(datum.part) + 8 ? datum.part : ''")
+    room = alt.ExprRef("(datum.end - datum.start) / domain('x')[1] * width > datum.room ? datum.part : ''")
     names = base.mark_text(align="center", fontSize=12, color=BACKGROUND, yOffset=10, aria=False, text=room).encode(x="middle:Q")
     heads = (
         alt.Chart(pd.DataFrame({"option": order, "label": list(labels.values()), "start": 0.0}))
@@ -74,8 +75,13 @@ def _laid_out(segments: Sequence[Segment]) -> pd.DataFrame:
     for segment in segments:
         start = ends.get(segment.option, 0.0)
         end = ends[segment.option] = start + segment.amount
-        rows.append((segment.option, segment.part, segment.meaning, segment.text, start, end, (start + end) / 2))
-    return pd.DataFrame(rows, columns=["option", "part", "meaning", "text", "start", "end", "middle"])
+        rows.append((segment.option, segment.part, segment.meaning, segment.text, start, end, (start + end) / 2, room_px(segment.part)))
+    return pd.DataFrame(rows, columns=["option", "part", "meaning", "text", "start", "end", "middle", "room"])
+
+
+def room_px(text: str) -> float:
+    """Pixels that `text` takes in a bar, with a margin: an East Asian letter is as wide as it is high."""
+    return 8 + sum(12.5 if unicodedata.east_asian_width(letter) in "WF" else 7.0 for letter in text)
 
 
 def _present(data: pd.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """Every page of the menu opens, says what it is about, and keeps the question when one comes back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,13 @@ def test_a_cluster_of_ones_own_is_planned_with_at_no_price(app) -> None:
     assert not went_wrong(app)
     assert app.title[0].value.startswith("Upgrade")
     assert len(app.dataframe[0].value) > 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_page_speaks_chinese_and_keeps_the_question(page, app) -> None:
+    app.segmented_control(key="language_choice").set_value("zh").run()
+    assert not went_wrong(app)
+    assert app.number_input(key="field:workload.requests_per_s").value == 10
+    app.switch_page(str(page.source)).run()
+    assert not went_wrong(app)
+    assert re.search(r"[\u4e00-\u9fff]", " ".join(str(element.value) for element in (*app.title, *app.header, *app.subheader)))
