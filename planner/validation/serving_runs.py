@@ -34,6 +34,7 @@ Regime = Literal["closed", "offline", "static", "steady", "open", "limits"]
 Quantity = Literal["ttft_s", "tpot_s", "itl_s", "output_tokens_per_s"]
 QUANTITIES: tuple[Quantity, ...] = ("ttft_s", "tpot_s", "itl_s", "output_tokens_per_s")
 _CACHE_SHARE = 0.9  # of the memory left beside weights and workspace that engines hand to the cache by default
+_SCALES = ((8.0, "1-8 in flight"), (64.0, "9-64 in flight"), (512.0, "65-512 in flight"), (np.inf, "over 512 in flight"))
 _FULL_OCCUPANCY = 0.95  # of the places of a saturated replica, since answers end at different times
 
 
@@ -268,7 +269,8 @@ def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand:
     """One prediction for each quantity that a row measured; rows that are not understood say why."""
     table = list(rows)
     runs, refused = understood_runs(table, library, understand)
-    predicted = Bench(runs, library.hardware).predict(load_serving_efficiency()) if runs else {}
+    bench = Bench(runs, library.hardware)
+    predicted, saturation = bench.predict(load_serving_efficiency()), bench.saturation()
     of_row = {run.row: index for index, run in enumerate(runs)}
     for position, row in enumerate(table):
         name, scorable = text_cell(row, "row_id"), is_scorable(row)
@@ -280,12 +282,17 @@ def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand:
             yield Prediction(position, name, "output_tokens_per_s", float("nan"), None, "no_target", scorable, ())
         for quantity, measured in run.measured.items():
             value = float(predicted[quantity][of_row[position]])
-            yield Prediction(position, name, quantity, measured, value, "", scorable, run_slices(run, library.hardware))
+            slices = run_slices(run, library.hardware, saturated=bool(saturation[of_row[position]] > 1.0))
+            yield Prediction(position, name, quantity, measured, value, "", scorable, slices)
 
 
-def run_slices(run: ServingRun, hardware: Hardware) -> tuple[tuple[str, str], ...]:
-    """What errors of a run are grouped by."""
+def run_slices(run: ServingRun, hardware: Hardware, *, saturated: bool = False) -> tuple[tuple[str, str], ...]:
+    """What errors of a run are grouped by; a closed loop with more clients than its cache holds requests is a regime of its own."""
     chip = hardware.accelerators[run.accelerator]
     kind = "moe" if serving_demand(run.architecture).experts else "dense"
-    own = (("vendor", chip.vendor), ("accelerator", run.accelerator), ("precision", PRECISIONS[run.precision]), ("architecture", kind))
-    return own + run.slices
+    slices = {"vendor": chip.vendor, "accelerator": run.accelerator, "precision": PRECISIONS[run.precision], "architecture": kind}
+    slices |= dict(run.slices)
+    if run.regime == "closed":
+        slices["scale"] = next(label for most, label in _SCALES if run.clients <= most)
+        slices["regime"] += ", saturated" if saturated else ""
+    return tuple(slices.items())
