@@ -11,7 +11,7 @@ from cli import Commands
 from cli.requests import NamedRequest, faults_named, read_requests
 from cli.tables import cells, text_table
 from planner import Plan, plan
-from planner.answer import Recommendation
+from planner.answer import Fabric, Recommendation
 from planner.library import Library, load_library
 from planner.links import Snapshot
 from planner.request import Serving
@@ -112,6 +112,7 @@ def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
             lines += [_bill(item, language) for item in shown[: arguments.top or 1]]
         elif shown:
             lines += [text_table(_columns(answer, shown), shown, language), ""]
+            lines += [_room(item, item.fabric, language) for item in shown if item.fabric]
         lines += [_account(answer, language), *_misses(answer, language), *_change(named.snapshot, answer, language)]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
@@ -159,6 +160,32 @@ def _bill(item: Recommendation, language: Language) -> str:
         return tr("Option {rank} is rented: nothing is bought.", language, rank=str(item.rank)) + "\n"
     title = tr("Bill of materials of option {rank}", language, rank=str(item.rank))
     return f"{title}\n{text_table(BILL_COLUMNS, item.bill, language)}\n"
+
+
+def _room(item: Recommendation, built: Fabric, language: Language) -> str:
+    """Switches between accelerators and racks of a bought option in a line."""
+    compute = next((network for network in built.networks if network.name == "compute"), None)
+    network = (
+        tr(
+            "{switches} × {switch}, tiers: {tiers}, oversubscription: {ratio}",
+            language,
+            switches=numbers.whole(compute.leaves + compute.spines + compute.cores, language),
+            switch=compute.switch_id,
+            tiers=numbers.whole(compute.tiers, language),
+            ratio=numbers.exact(round(compute.oversubscription, 2), language),
+        )
+        if compute
+        else tr("no switches between accelerators", language)
+    )
+    return tr(
+        "Option {rank}: {network}; racks: {racks}, at most {power} each, {cooling}.",
+        language,
+        rank=str(item.rank),
+        network=network,
+        racks=numbers.whole(built.racks.racks, language),
+        power=numbers.power(numbers.known(built.racks.fullest_rack_w or None), language),
+        cooling=words.word(words.COOLING, built.racks.cooling_class, language),
+    )
 
 
 def _account(answer: Plan, language: Language) -> str:

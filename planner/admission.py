@@ -1,13 +1,15 @@
-"""Which accelerators a request considers, and why the others are left out."""
+"""Which accelerators a request considers, why the others are left out, and which parts the asker has already."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from facts.errors import Fault, RackwrightError, shown
 from hardware_db import Hardware
 from hardware_db.records import Accelerator
-from planner.request import Limits
+from planner.request import Limits, Owned
 
 
 def admitted(limits: Limits, hardware: Hardware) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -23,6 +25,27 @@ def admitted(limits: Limits, hardware: Hardware) -> tuple[tuple[str, ...], dict[
     if not considered:
         raise RackwrightError(Fault("no_accelerator_left", "request", "limits"))
     return considered, {id_: reason for id_, reason in reasons.items() if reason}
+
+
+def owned(stock: Iterable[Owned], hardware: Hardware) -> Mapping[str, int]:
+    """Pieces in stock by catalog id. Raises for an id that the catalog does not have."""
+    counts: Counter[str] = Counter()
+    for item in stock:
+        counts[item.id] += item.quantity
+    shelves: tuple[Mapping[str, object], ...] = (
+        hardware.accelerators,
+        hardware.servers,
+        hardware.nics,
+        hardware.switches,
+        hardware.fabric_managers,
+        hardware.transceivers,
+        hardware.cables,
+        hardware.memory_modules,
+        hardware.storage_classes,
+        hardware.facility_parts,
+    )
+    _known("stock", tuple(counts), tuple(id_ for shelf in shelves for id_ in shelf))
+    return counts
 
 
 def _left_out(chip: Accelerator, limits: Limits) -> str:

@@ -127,6 +127,74 @@ class Performance(Frozen):
     basis: str = ""
 
 
+class LeftAfter(Frozen):
+    """Shares that are left of a network after one part of it fails: of the bisection, and of the worst hit endpoint's rate."""
+
+    bisection: float
+    endpoint_rate: float
+    cut_off: int  # endpoints without any path
+
+
+class FabricNetwork(Frozen):
+    """One network as built; counts are of all planes."""
+
+    name: Literal["compute", "storage", "front_end"]
+    switch_id: str
+    planes: int
+    tiers: int
+    leaves: int
+    spines: int
+    cores: int
+    links: tuple[int, int, int]  # endpoint to leaf, leaf to spine, spine to core
+    endpoints: int  # ports of servers, on one plane
+    endpoint_bytes_per_s: float  # of such a port, one direction
+    oversubscription: float
+    bisection_bytes_per_s: float
+    hops: int  # switches on the longest path
+    latency_s: float  # one way over the longest path: switches, fibre, NIC and software
+    free_ports: int  # of the leaves: room to grow without a further switch
+    most_endpoints: int  # on one plane, with further switches and the same tiers
+    after_failure: dict[Literal["link", "leaf", "spine", "core", "plane"], LeftAfter]  # of the parts that it has
+
+
+class FabricRacks(Frozen):
+    """Racks that everything stands in, at rated power."""
+
+    racks: int
+    server_racks: int  # of these, with servers
+    servers_per_rack: int
+    rack_units: float  # of one rack
+    fullest_rack_w: float
+    rack_limit_w: float  # by its class of cooling and the room
+    cooling_class: str  # code: air_standard, air_high_density, direct_liquid, liquid_future
+    liquid_w: float  # heat that liquid takes away
+    it_w: float
+
+
+class FabricHost(Frozen):
+    """What one server needs and is given beside its accelerators. None: not known; ids empty where nothing is added."""
+
+    memory_needed_bytes: float
+    memory_included_bytes: float | None
+    memory_module_id: str
+    memory_modules: int
+    memory_added_bytes: float
+    memory_bytes_per_s: float | None  # of all channels, where modules are added
+    drives_needed_bytes: float
+    drives_included_bytes: float | None
+    drive_id: str
+    drives: int
+    drives_added_bytes: float
+
+
+class Fabric(Frozen):
+    """The machine room around the accelerators of a bought cluster."""
+
+    networks: tuple[FabricNetwork, ...]  # none around a single server
+    racks: FabricRacks
+    host: FabricHost
+
+
 class Recommendation(Frozen):
     """One whole cluster configuration."""
 
@@ -145,8 +213,9 @@ class Recommendation(Frozen):
     cost: Cost
     power: Power
     bottleneck: Bottleneck
-    headroom: dict[str, float]  # share left to each limit that was given: deadline, ttft, tpot, rate, budget, power, memory
+    headroom: dict[str, float]  # share left to each limit that was given, by its code: deadline, ttft, budget, power, room_racks, ...
     bill: tuple[BillLine, ...]
+    fabric: Fabric | None = None  # None: rented
     why_not_first: str = ""  # code: "", dearer, slower, more_power, ...
     notes: tuple[str, ...] = ()
 

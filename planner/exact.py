@@ -6,28 +6,41 @@ import math
 from collections.abc import Iterable
 from functools import cache
 
+import numpy as np
+
 from planner.answer import BillLine
-from planner.cluster.design import ClusterDesign, design_cluster
+from planner.cluster.design import ClusterDesign, ClusterOptions, design_cluster
 from planner.cluster.network import LinkFinder, link_finder
 from planner.economics.holdings import Holdings
-from planner.ground import Ground
+from planner.ground import Ground, existing_room
+from planner.hosts import HostNeeds
 from planner.outcomes import Candidates, Outcomes
 
-SERVER_PARTS = {"server", "accelerator", "memory", "drive", "storage_server"}
+ADDED_PARTS = {"memory", "drive", "storage_server"}
+SERVER_PARTS = {"server", "accelerator"} | ADDED_PARTS
 RACK_PARTS = {"rack", "pdu", "pdu_kw", "liquid_kw"}
 
 
-def designs(ground: Ground, chosen: Outcomes[Candidates]) -> list[ClusterDesign | None]:
-    """The exact cluster of each row that is bought; None for the others."""
+def designs(ground: Ground, chosen: Outcomes[Candidates], needs: HostNeeds) -> list[ClusterDesign | None]:
+    """The exact cluster of each row that is bought, its hosts with what they need; None for the others."""
     find_link: LinkFinder = link_finder(ground.hardware)
-    ids = ground.platforms.accelerator_id
-    rows = zip(chosen.columns.platform.tolist(), chosen.devices.tolist(), chosen.rented.tolist(), strict=True)
+    room = existing_room(ground.request.room)
+    bought = zip(
+        chosen.columns.platform.tolist(), chosen.devices.tolist(), needs.memory_bytes.tolist(), needs.drive_bytes.tolist(), strict=True
+    )
 
     @cache
-    def design(accelerator_id: str, count: int) -> ClusterDesign:
-        return design_cluster(ground.hardware, accelerator_id, count, find_link=find_link)
+    def design(platform: int, devices: int, memory_bytes: float, drive_bytes: float) -> ClusterDesign:
+        options = ClusterOptions(
+            networks={"compute": ground.compute[platform]} if ground.compute else {},
+            host_memory_bytes=memory_bytes,
+            local_drive_bytes=drive_bytes,
+            stock=ground.stock,
+            room=room,
+        )
+        return design_cluster(ground.hardware, ground.platforms.accelerator_id[platform], devices, options, find_link)
 
-    return [None if rented else design(ids[row], count) for row, count, rented in rows]
+    return [None if rented else design(*row) for row, rented in zip(bought, chosen.rented.tolist(), strict=True)]
 
 
 def exact_holdings(closed: Holdings, clusters: list[ClusterDesign | None] | None) -> Holdings:
@@ -41,12 +54,19 @@ def exact_holdings(closed: Holdings, clusters: list[ClusterDesign | None] | None
     exact["racks_usd"][rows] = [_usd(bill, RACK_PARTS) for bill in bills]
     exact["network_usd"][rows] = [_usd(bill, {line.part for line in bill} - SERVER_PARTS - RACK_PARTS) for bill in bills]
     exact["network_w"][rows] = [_w(bill, {line.part for line in bill} - SERVER_PARTS - RACK_PARTS) for bill in bills]
-    exact["at_least"][rows] = [cluster.totals.at_least for cluster in clusters if cluster]
+    exact["hosts_w"][rows] += [_w(bill, ADDED_PARTS) for bill in bills]
+    exact["unpriced"][rows] = [_unpriced(bill, {"server", "accelerator"}) for bill in bills]
+    exact["at_least"][rows] = [cluster.at_least for cluster in clusters if cluster]
+    exact["room_used"][rows] = np.array([cluster.room_used for cluster in clusters if cluster]).reshape(exact["room_used"][rows].shape)
     return Holdings(**exact)
 
 
 def _usd(bill: Iterable[BillLine], parts: set[str]) -> float:
     return math.fsum(line.subtotal_usd or 0.0 for line in bill if line.part in parts)
+
+
+def _unpriced(bill: Iterable[BillLine], parts: set[str]) -> bool:
+    return any(line.subtotal_usd is None for line in bill if line.part in parts)
 
 
 def _w(bill: Iterable[BillLine], parts: set[str]) -> float:

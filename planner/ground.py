@@ -10,12 +10,16 @@ import numpy as np
 
 from hardware_db import Hardware
 from hardware_db.records import Accelerator, Price, Server
+from planner.admission import owned
 from planner.cluster.infrastructure import Infrastructure, infrastructure
+from planner.cluster.network import compute_fabric_id, compute_template
 from planner.cluster.platform import Platforms, platforms
-from planner.cluster.servers import rated_w
+from planner.cluster.racks import Room
+from planner.cluster.servers import is_rented, rated_w
+from planner.cluster.templates import FabricTemplate
 from planner.economics.holdings import Holdings
 from planner.economics.rates import HourlyRate, hourly_rate
-from planner.request import OwnPrice, PlanRequest, Serving, Training
+from planner.request import FabricChoice, OwnPrice, PlanRequest, RoomLimits, Serving, Training
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
 from planner.subject import Subject
 
@@ -31,6 +35,8 @@ class Ground:
     hardware: Hardware  # with the asker's own prices in it
     platforms: Platforms
     infrastructure: Infrastructure
+    compute: tuple[FabricTemplate, ...]  # of each platform; none where the request leaves it to the defaults
+    stock: Mapping[str, int]
     rates: tuple[HourlyRate | None, ...]
     precisions: tuple[tuple[int, ...], ...]  # indices into PRECISIONS, of each platform
 
@@ -48,17 +54,21 @@ class Ground:
             accelerators_w=accelerators_w,
             hosts_w=each.server_w - accelerators_w,
             network_w=each.network_w,
-            unpriced=self.infrastructure.server_unpriced[platform],
+            unpriced=each.unpriced,
             at_least=each.at_least,
+            room_used=each.room_used,
         )
         return parts.scaled(devices.astype(np.float64))
 
     def servers_alone(self, platform: IntColumn, devices: IntColumn) -> Holdings:
-        """Clusters without network and racks, a share of a server for a share of its accelerators: what a bound may assume."""
-        per_server = self.infrastructure.devices_per_server[platform]
+        """Clusters without network and racks, a share of a server for a share of its accelerators, in any room: what a bound
+        may assume. What is in stock is taken off as if a cluster of the least size could use all of it (method: search).
+        """
+        per_server, count = self.infrastructure.devices_per_server[platform], devices.astype(np.float64)
         accelerators_w, none = self._accelerator_w[platform], np.zeros(len(platform))
+        owned_usd = self.infrastructure.server_owned_usd[platform, _TYPICAL]
         parts = Holdings(
-            servers_usd=self.infrastructure.server_usd[platform, _TYPICAL] / per_server,
+            servers_usd=np.maximum(0.0, self.infrastructure.server_usd[platform, _TYPICAL] / per_server - owned_usd / count),
             network_usd=none,
             racks_usd=none,
             accelerators_w=accelerators_w,
@@ -66,8 +76,9 @@ class Ground:
             network_w=none,
             unpriced=self.infrastructure.server_unpriced[platform],
             at_least=self.infrastructure.server_unpriced[platform],
+            room_used=none[:, None][:, :0],
         )
-        return parts.scaled(devices.astype(np.float64))
+        return parts.scaled(count)
 
     @cached_property
     def rent_usd_per_h(self) -> FloatColumn:
@@ -85,20 +96,49 @@ class Ground:
 
 
 def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator_ids: tuple[str, ...]) -> Ground:
-    """The platforms of `accelerator_ids` with their parts, prices and formats."""
-    priced = with_prices(hardware, request.prices)
+    """The platforms of `accelerator_ids` with their parts, prices and formats. Raises for stock that the catalog does not know."""
+    priced, stock = with_prices(hardware, request.prices), owned(request.stock, hardware)
+    compute, fabric_ids = _fabrics(priced, accelerator_ids, request.fabric)
     engine = request.workload.engine if isinstance(request.workload, Serving) else ""
-    stands = platforms(priced, accelerator_ids, engine="" if engine == "generic" else engine)
+    stands = platforms(priced, accelerator_ids, fabric_ids=fabric_ids, compute=compute, engine="" if engine == "generic" else engine)
     has_units = ~np.isnan(stands.peak_flops_per_s)
     return Ground(
         request=request,
         subject=about,
         hardware=priced,
         platforms=stands,
-        infrastructure=infrastructure(priced, stands),
+        infrastructure=infrastructure(priced, stands, compute=compute, stock=stock, room=existing_room(request.room)),
+        compute=compute,
+        stock=stock,
         rates=tuple(hourly_rate(id_, hardware.cloud_offers, request.site.cloud_term, request.prices) for id_ in accelerator_ids),
         precisions=tuple(_formats(request, about.native_format, {PRECISIONS[i] for i in np.flatnonzero(units)}) for units in has_units),
     )
+
+
+def existing_room(limits: RoomLimits) -> Room:
+    """The room of a request; without a word about cooling, liquid is no limit."""
+    feeds_w = tuple(feed for feed in (limits.feed_a_w, limits.feed_b_w) if feed is not None)
+    return Room(limits.racks, limits.rack_units, limits.rack_w, feeds_w, liquid=limits.liquid is not False)
+
+
+def _fabrics(
+    hardware: Hardware, accelerator_ids: tuple[str, ...], choice: FabricChoice
+) -> tuple[tuple[FabricTemplate, ...], tuple[str, ...] | None]:
+    """Template and catalog id of the fabric between the servers of each accelerator; none where all stays with the defaults.
+
+    Cloud instances keep the network that they come with.
+    """
+    if choice == FabricChoice():
+        return (), None
+    chips = [hardware.accelerators[id_] for id_ in accelerator_ids]
+    pairs = [(chip, hardware.servers.get(chip.server_id or "")) for chip in chips]
+    choices = [FabricChoice() if is_rented(server) else choice for _, server in pairs]
+    compute = tuple(compute_template(hardware, *pair, chosen) for pair, chosen in zip(pairs, choices, strict=True))
+    ids = (
+        (server.fabric_id if server else None) or "" if chosen.technology == "auto" else compute_fabric_id(hardware, chip, server, template)
+        for (chip, server), chosen, template in zip(pairs, choices, compute, strict=True)
+    )
+    return compute, tuple(ids)
 
 
 def with_prices(hardware: Hardware, own: tuple[OwnPrice, ...]) -> Hardware:

@@ -9,12 +9,13 @@ from typing import Generic, Self, TypeVar
 
 import numpy as np
 
-from planner.economics.charges import Charges
+from planner.cluster.racks import ROOM_LIMITS
+from planner.economics.charges import ROUNDING, Charges
 from planner.request import Limits, Objective
 from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
-REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power")
+REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
 
 
 Candidates = TypeVar("Candidates", TrainingColumns, ServingColumns)
@@ -116,15 +117,18 @@ class Account(Generic[Candidates]):
     ) -> None:
         """Remember the nearest miss of each platform: the one that fails the latest check, by the least."""
         reasons = np.broadcast_to(reason, len(platform))
-        order = np.lexsort((excess, -reasons, platform))
-        _, first = np.unique(platform[order], return_index=True)
-        done = set(platform[reasons == 0].tolist())
-        for row in order[first]:
-            name, miss = int(platform[row]), (int(reasons[row]), float(excess[row]))
-            best = self.misses.get(name, (-1, np.inf))
-            if name in done or best[0] == 0:
+        passed = np.maximum(np.nan_to_num(excess, nan=np.inf), 1e-12)
+        merit = np.where(reasons == 0, np.inf, reasons - 1.0 / (1.0 + 1.0 / passed))  # later checks first, then the least excess
+        best = np.full(int(platform.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(best, platform, merit)
+        for name in np.flatnonzero(best > -np.inf).tolist():
+            known = self.misses.get(name, (-1, np.inf))
+            if best[name] == np.inf or known[0] == 0:
                 self.misses[name] = (0, 0.0)
-            elif (miss[0], -miss[1]) > (best[0], -best[1]):
+                continue
+            row = int(np.flatnonzero((platform == name) & (merit == best[name]))[0])
+            miss = (int(reasons[row]), float(excess[row]))
+            if (miss[0], -miss[1]) > (known[0], -known[1]):
                 self.misses[name] = miss
                 if evaluated is not None:
                     self.near[name] = evaluated.take(np.array([row]))
@@ -140,7 +144,7 @@ def first_broken(limits: Sequence[tuple[str, FloatColumn]]) -> tuple[IntColumn, 
     rows = len(limits[0][1])
     reason, excess = np.zeros(rows, dtype=np.int32), np.zeros(rows)
     for name, used in limits:
-        broken = (reason == 0) & ~(used <= 1.0 + 1e-9)
+        broken = (reason == 0) & ~(used <= 1.0 + ROUNDING)
         reason[broken] = REASONS.index(name)
         excess[broken] = used[broken] - 1.0
     return reason, excess
@@ -153,7 +157,7 @@ def limits_used(limits: Limits, devices: IntColumn, money: Charges) -> list[tupl
         used.append(("budget", np.where(money.at_least, np.inf, money.total_usd / limits.budget_usd)))
     if limits.power_w is not None:
         used.append(("power", np.nan_to_num(money.rated_facility_w / limits.power_w, nan=np.inf)))
-    return used
+    return used + list(zip(ROOM_LIMITS, money.room_used.T, strict=False))  # none where the room has no limits
 
 
 def objective_key(outcomes: Outcomes[Candidates], objective: Objective) -> FloatColumn:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.answer import Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Strategy
+from planner.built import fabric
 from planner.cluster.design import ClusterDesign
+from planner.cluster.racks import ROOM_LIMITS
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR, usd_per_million_tokens
 from planner.economics.power import operational_kgco2e
@@ -61,13 +63,14 @@ def _recommendation(
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
     server = ground.hardware.servers.get(ground.platforms.server_id[platform])
     cost, power = _cost(ground, chosen, money, cluster, row, what), _power(ground, money, row)
-    limits = ground.request.limits
+    limits, bought = ground.request.limits, None if chosen.rented[row] else cluster
     headroom = what.headroom | {"memory": 1.0 - what.memory.used_bytes / (what.memory.capacity_bytes - what.memory.reserve_bytes)}
     headroom |= {"devices": 1.0 - int(chosen.devices[row]) / limits.max_devices}
     if limits.budget_usd is not None:
         headroom["budget"] = 1.0 - cost.total_usd / limits.budget_usd
     if limits.power_w is not None:
         headroom["power"] = 1.0 - float(money.rated_facility_w[row]) / limits.power_w
+    headroom |= {limit: 1.0 - float(used) for limit, used in zip(ROOM_LIMITS, money.room_used[row], strict=False) if used > 0.0}
     return Recommendation(
         rank=rank,
         accelerator_id=chip.id,
@@ -85,7 +88,8 @@ def _recommendation(
         power=power,
         bottleneck=what.bottleneck,
         headroom=headroom,
-        bill=cluster.bill if cluster and not chosen.rented[row] else (),
+        bill=bought.bill if bought else (),
+        fabric=fabric(ground.hardware, bought) if bought else None,
         why_not_first=_why_not_first(chosen, row, first, ground.request.objective),
     )
 
@@ -101,7 +105,7 @@ def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, cluster:
         period_days=what.period_s / SECONDS_PER_DAY,
         parts={name: usd for name, column in money.parts_usd.items() if (usd := float(column[row])) > 0},
         total_usd=total,
-        capital_usd=float(money.capital_usd[row]),
+        capital_usd=cluster.totals.typical_usd if cluster and not rented else 0.0,
         usd_per_device_hour=total / device_hours,
         usd_per_million_tokens=float(usd_per_million_tokens(total, what.tokens)),
         at_least=bool(chosen.at_least[row]),

@@ -112,6 +112,33 @@ class OwnPrice(Frozen):
     rent_usd_per_h: Annotated[float, Field(ge=0, le=1e5)] | None = None
 
 
+class Owned(Frozen):
+    """Pieces of a catalog part that the asker has already: used first, not bought again."""
+
+    id: Id
+    quantity: Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class RoomLimits(Frozen):
+    """An existing room that what is bought has to stand in. None: no limit. With two feeds either must carry all of the load."""
+
+    racks: int | None = request_field("room.racks")
+    rack_units: int | None = request_field("room.rack_units")
+    rack_w: float | None = request_field("room.rack_w")
+    feed_a_w: float | None = request_field("room.feed_a_w")
+    feed_b_w: float | None = request_field("room.feed_b_w")
+    liquid: bool | None = request_field("room.liquid")
+
+
+class FabricChoice(Frozen):
+    """How the network between accelerators is built."""
+
+    technology: Literal["auto", "infiniband", "roce", "spectrum-x"] = request_field("fabric.technology")
+    oversubscription: float = request_field("fabric.oversubscription")
+    planes: int = request_field("fabric.planes")
+    rail_optimised: bool = request_field("fabric.rail_optimised")
+
+
 class PlanRequest(Frozen):
     """The whole question. `model` is an id of the model library or a model of the asker's own."""
 
@@ -122,8 +149,11 @@ class PlanRequest(Frozen):
     objective: Objective = request_field("objective")
     limits: Limits = Limits()
     site: Site = Site()
+    fabric: FabricChoice = FabricChoice()
+    room: RoomLimits = RoomLimits()
     assumptions: Assumptions = Assumptions()
     prices: Annotated[tuple[OwnPrice, ...], Field(max_length=200)] = ()
+    stock: Annotated[tuple[Owned, ...], Field(max_length=200)] = ()
 
     @classmethod
     def parse(cls, raw: object, where: str = "request") -> Self:
@@ -180,5 +210,6 @@ def _bounds(path: str, context: Mapping[str, Any]) -> str:
 
 
 def _all_field_names() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (PlanRequest, Training, Serving, Limits, Site, Assumptions, OwnPrice)
+    given: tuple[type[BaseModel], ...] = (Limits, Site, FabricChoice, RoomLimits, Assumptions, OwnPrice, Owned)
+    models: tuple[type[BaseModel], ...] = (PlanRequest, Training, Serving, *given)
     return sorted({name for model in models for name in model.model_fields})

@@ -16,6 +16,7 @@ from planner.economics.cost import SECONDS_PER_YEAR
 from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
+from planner.hosts import serving_host_needs
 from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
 from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, limits_used
@@ -193,7 +194,9 @@ class ServingStage:
 
     def exact(self, chosen: Outcomes[ServingColumns]) -> tuple[Outcomes[ServingColumns], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
-        clusters = designs(self.ground, chosen)
+        columns = chosen.columns
+        needs = serving_host_needs(self.ground, columns.platform, self._memory(columns).weights_bytes, columns.devices)
+        clusters = designs(self.ground, chosen, needs)
         known = self.evaluate(chosen.columns, chosen.capacity_per_s, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:

@@ -16,6 +16,7 @@ from planner.economics.holdings import Holdings
 from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
 from planner.ground import Ground
+from planner.hosts import training_host_needs
 from planner.memory.training import TrainingMemory, training_memory
 from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
@@ -179,7 +180,8 @@ class TrainingStage:
 
     def exact(self, chosen: Outcomes[TrainingColumns]) -> tuple[Outcomes[TrainingColumns], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
-        clusters = designs(self.ground, chosen)
+        needs = training_host_needs(self.ground, self.workload, chosen.columns.platform, chosen.servers)
+        clusters = designs(self.ground, chosen, needs)
         known = self.evaluate(chosen.columns, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:

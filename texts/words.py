@@ -30,11 +30,6 @@ LIMITS: Mapping[str, str] = {
     "room_rack_power": mark("power of a rack"),
     "room_power": mark("power feeds of the room"),
     "room_liquid": mark("liquid cooling of the room"),
-    "room_rack_units": mark("height of a rack"),
-    "room_rack_power": mark("power of a rack"),
-    "room_racks": mark("racks of the room"),
-    "room_power": mark("power of the room"),
-    "room_liquid": mark("liquid cooling of the room"),
     "memory_unknown": mark("unknown memory capacity"),
     "peak_unknown": mark("unknown peak rate"),
 }

@@ -16,7 +16,7 @@ from planner.cluster.fabric import FIBRE_S_PER_M, Failure, FatTree, fat_tree
 from planner.cluster.host import DriveChoice, MemoryChoice, drive_choice, memory_choice
 from planner.cluster.network import LinkFinder, NetworkName, NetworkPlan, link_finder, network_plans, switch_w
 from planner.cluster.ports import devices_per_server
-from planner.cluster.racks import Load, Racks, Room, liquid_share, rack_shares, racks, room_faults
+from planner.cluster.racks import Load, Racks, Room, liquid_share, rack_shares, racks, room_faults, room_used
 from planner.cluster.servers import is_rented, server_load, server_parts
 from planner.cluster.templates import FabricTemplate, templates
 
@@ -88,8 +88,11 @@ class NetworkDesign:
 
 @dataclass(frozen=True, slots=True)
 class ClusterDesign:
-    """One cluster, whole. `faults` are the limits of the room and of the fabrics that it breaks."""
+    """One cluster, whole. `faults` are the limits of the room and of the fabrics that it breaks, `room_used` the use over
+    allowance of each of `ROOM_LIMITS`, nothing where the room has no limits.
+    """
 
+    options: ClusterOptions
     accelerator_id: str
     server_id: str
     devices: int  # whole servers
@@ -101,6 +104,12 @@ class ClusterDesign:
     bill: tuple[BillLine, ...]
     totals: BillTotals
     faults: tuple[Fault, ...]
+    room_used: tuple[float, ...]
+
+    @property
+    def at_least(self) -> bool:
+        """Whether more is to pay than the bill says: a part has no price, or a fabric has too few ports."""
+        return self.totals.at_least or any(fault.code == "fabric_too_large" for fault in self.faults)
 
 
 def design_cluster(
@@ -117,8 +126,8 @@ def design_cluster(
     own = not is_rented(server)
     plans = network_plans(hardware, chip, server, options.networks, find_link or link_finder(hardware)) if servers > 1 and own else ()
     built = [(plan, _tree(hardware, plan, servers, options)) for plan in plans if plan.name != "storage" or options.storage_servers]
-    memory = memory_choice(hardware, server, options.host_memory_bytes)
-    drives = drive_choice(hardware, server, options.local_drive_bytes)
+    memory = memory_choice(hardware, server, options.host_memory_bytes) if own else None
+    drives = drive_choice(hardware, server, options.local_drive_bytes) if own else None
 
     parts = server_parts(hardware, chip, server, servers)
     parts += _host_parts(memory, drives, servers)
@@ -131,6 +140,7 @@ def design_cluster(
 
     bill = bill_of((_repriced(part, options.prices) for part in parts), options.stock)
     return ClusterDesign(
+        options=options,
         accelerator_id=chip.id,
         server_id=server.id if server else "",
         devices=servers * devices_per_server(chip, server),
@@ -142,6 +152,7 @@ def design_cluster(
         bill=bill,
         totals=bill_totals(bill),
         faults=room_faults(standing, load, options.room) + tuple(_network_faults(built)),
+        room_used=room_used(standing, load, options.room),
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hardware_db import Hardware
 from hardware_db.records import Accelerator, Cpu, DeviceMemory, MemoryModule, Price, Server, StorageClass
 from planner.cluster.bill import times
 from planner.cluster.templates import templates
+from planner.search.columns import FloatColumn
 
+Number = TypeVar("Number", float, FloatColumn)
 _ROWS_A_CHANNEL = 2  # DIMM slots that a channel of current servers has
 
 
@@ -33,30 +36,32 @@ class DriveChoice:
     price: Price | None  # of one drive
 
 
-def training_memory_bytes(device_memory_bytes: float) -> float:
+def training_memory_bytes(device_memory_bytes: Number) -> Number:
     """Host memory of a training node: twice its device memory, so that a checkpoint is copied while the next step runs
     and offloaded states have room (equation 5.6).
     """
     return 2 * device_memory_bytes
 
 
-def serving_memory_bytes(weight_bytes: float, pinned_cache_bytes: float) -> float:
+def serving_memory_bytes(weight_bytes: Number, pinned_cache_bytes: Number) -> Number:
     """Host memory of a serving node: the weights, the pinned KV tier, and room for the system (equation 5.6)."""
     return weight_bytes + pinned_cache_bytes + templates().host.memory_headroom_bytes
 
 
-def training_drive_bytes(checkpoint_share_bytes: float, dataset_share_bytes: float) -> float:
+def training_drive_bytes(checkpoint_share_bytes: Number, dataset_share_bytes: Number) -> Number:
     """Local flash of a training node: two checkpoints of its share, and its shard of the data (equation 5.6)."""
     return 2 * checkpoint_share_bytes + dataset_share_bytes
 
 
 def memory_choice(hardware: Hardware, server: Server | None, required_bytes: float) -> MemoryChoice | None:
-    """Modules to add so that the host has `required_bytes`; None if it has them already.
+    """Modules to add so that the host has `required_bytes`; None if it has them already, or is sold complete with memory
+    that the catalog does not know.
 
     Channels are filled evenly with one or two modules; where no set is large enough, the largest is taken.
     """
-    missing = required_bytes - ((server.host_dram_bytes if server else None) or 0.0)
-    if missing <= 0:
+    included = server.host_dram_bytes if server else None
+    missing = required_bytes - (included or 0.0)
+    if missing <= 0 or (included is None and _is_complete(server)):
         return None
     cpu = hardware.cpus.get((server.cpu_id if server else None) or "")
     sockets = max(1, server.cpu_count if server else 1)
@@ -87,16 +92,30 @@ def memory_bandwidth_bytes_per_s(hardware: Hardware, cpu: Cpu | None, sockets: i
 
 
 def drive_choice(hardware: Hardware, server: Server | None, required_bytes: float) -> DriveChoice | None:
-    """Drives to add so that the host has `required_bytes` of local flash; None if it has them already."""
-    values = server.values if server else {}
-    count, size = values.get("data_drives", 0), values.get("data_drive_bytes", 0)
-    included = count * size if isinstance(count, (int, float)) and isinstance(size, (int, float)) else 0.0
+    """Drives to add so that the host has `required_bytes` of local flash; None if it has them already, or is sold complete
+    with drives that the catalog does not know.
+    """
+    included = included_drive_bytes(server)
+    if included is None and _is_complete(server):
+        return None
     rules = templates().host
-    quantity = math.ceil((required_bytes - included) / rules.drive_bytes)
+    quantity = math.ceil((required_bytes - (included or 0.0)) / rules.drive_bytes)
     if quantity <= 0:
         return None
     drives = hardware.storage_classes[rules.storage_class_id]
     return DriveChoice(drives, quantity, rules.drive_bytes, drives.price_per_byte and times(drives.price_per_byte, rules.drive_bytes))
+
+
+def included_drive_bytes(server: Server | None) -> float | None:
+    """Local flash that the server is sold with; None where the catalog does not say."""
+    values = server.values if server else {}
+    count, size = values.get("data_drives"), values.get("data_drive_bytes")
+    return float(count * size) if isinstance(count, (int, float)) and isinstance(size, (int, float)) else None
+
+
+def _is_complete(server: Server | None) -> bool:
+    """Whether a server is sold ready to run, or is not known at all and to be quoted so."""
+    return server is None or server.cards_included
 
 
 def device_memory(hardware: Hardware, chip: Accelerator) -> DeviceMemory | None:

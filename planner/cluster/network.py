@@ -16,6 +16,7 @@ from planner.cluster.cabling import Link, cheapest_link
 from planner.cluster.fabric import Wiring
 from planner.cluster.ports import ServerPorts, compute_ports, devices_per_server, nodes_per_server, service_ports
 from planner.cluster.templates import FabricTemplate, templates
+from planner.request import FabricChoice
 
 NetworkName = Literal["compute", "storage", "front_end"]
 NETWORKS: tuple[NetworkName, ...] = ("compute", "storage", "front_end")
@@ -67,29 +68,49 @@ def switch_w(switch: Switch) -> float | None:
     return switch.power_passive_w or switch.power_typical_w or switch.power_max_w
 
 
+def compute_template(hardware: Hardware, chip: Accelerator, server: Server | None, choice: FabricChoice) -> FabricTemplate:
+    """The fabric between accelerators as chosen: of the technology asked for, or of the server's cards."""
+    name = _default_compute(compute_ports(hardware, chip, server)) if choice.technology == "auto" else choice.technology
+    wiring = {"oversubscription": choice.oversubscription, "planes": choice.planes, "rail_optimised": choice.rail_optimised}
+    return templates().fabrics[name].model_copy(update=wiring)
+
+
 def _default_compute(ports: ServerPorts) -> str:
     rules, protocol = templates(), ports.nic.protocol if ports.nic else ""
     named = (name for word, name in rules.compute_by_protocol.items() if word in protocol)
     return next(named, rules.compute_otherwise)
 
 
-def leaf_devices(hardware: Hardware, chip: Accelerator, server: Server | None, template: FabricTemplate) -> float:
-    """Devices that reach each other over one leaf, or over one unit of rail-optimised leaves; infinite if not known."""
+def blocking(hardware: Hardware, chip: Accelerator, server: Server | None, template: FabricTemplate) -> tuple[float, float]:
+    """(devices, oversubscription): beyond so many devices traffic leaves a leaf, or a unit of rail-optimised leaves, and
+    shares what its uplinks carry. Infinitely many where nothing blocks or the fabric is not known.
+    """
     ports = compute_ports(hardware, chip, server)
     plan = _plan(hardware, "compute", template, ports, nodes_per_server(server), lambda *_: Link(()))
-    if plan.wiring is None:
-        return math.inf
-    leaf_ports = int(plan.wiring.down[0] * plan.wiring.fan[0])
-    servers = leaf_ports / (plan.nodes_per_server if template.rail_optimised else ports.ports)
-    return servers * devices_per_server(chip, server)
+    if plan.wiring is None or template.oversubscription == 1:
+        return math.inf, 1.0
+    down, up = plan.wiring.down[0], plan.wiring.ports[0] - plan.wiring.down[0]
+    servers = int(down * plan.wiring.fan[0]) / (plan.nodes_per_server if template.rail_optimised else ports.ports)
+    return servers * devices_per_server(chip, server), float(down / up)
+
+
+def compute_fabric_id(hardware: Hardware, chip: Accelerator, server: Server | None, template: FabricTemplate) -> str:
+    """The catalog's fabric that the switch of `template` belongs to; empty where none is fast enough or it is not known."""
+    switch = _switch(hardware, template, compute_ports(hardware, chip, server).port_bytes_per_s)
+    return (switch.fabric_id if switch else None) or ""
+
+
+def _switch(hardware: Hardware, template: FabricTemplate, port_bytes_per_s: float) -> Switch | None:
+    """The first switch of `template` that is fast enough for one plane's share of a card's port."""
+    switches = (hardware.switches[id_] for id_ in template.switches)
+    return next((switch for switch in switches if switch.port_bytes_per_s >= port_bytes_per_s / template.planes), None)
 
 
 def _plan(
     hardware: Hardware, name: NetworkName, template: FabricTemplate, ports: ServerPorts, nodes: int, find_link: LinkFinder
 ) -> NetworkPlan:
     rate = ports.port_bytes_per_s / template.planes
-    fast_enough = (hardware.switches[id_] for id_ in template.switches if hardware.switches[id_].port_bytes_per_s >= rate)
-    switch = next(fast_enough, None)
+    switch = _switch(hardware, template, ports.port_bytes_per_s)
     if switch is None:
         return NetworkPlan(name, template, ports, nodes, None, None, (Link(()), Link(()), Link(())), None)
     cage = switch.port_bytes_per_s * switch.ports / (switch.cages or switch.ports)

@@ -14,7 +14,7 @@ import numpy as np
 from hardware_db.catalog import Hardware
 from hardware_db.records import Accelerator, ScaleUpLink, Server
 from measurements.collectives import CollectiveFits, CollectiveLink, EngineAllReduce, Mode, collective_fits
-from planner.cluster.network import leaf_devices
+from planner.cluster.network import blocking
 from planner.cluster.ports import compute_ports, devices_per_server
 from planner.cluster.slices import torus_axes
 from planner.cluster.templates import FabricTemplate
@@ -52,7 +52,7 @@ def platforms(
     *,
     server_ids: Sequence[str] | None = None,
     fabric_ids: Sequence[str] | None = None,
-    compute: FabricTemplate | None = None,
+    compute: Sequence[FabricTemplate] = (),
     engine: str = "",
     fits: CollectiveFits | None = None,
 ) -> Platforms:
@@ -60,7 +60,7 @@ def platforms(
 
     server_ids   server or cloud instance of each platform where it is not the accelerator's usual one (see `servers_of`)
     fabric_ids   fabric of each platform where it is not the server's own
-    compute      template of the fabric between servers: beyond a leaf its oversubscription counts
+    compute      template of the fabric between the servers of each platform: beyond a leaf its oversubscription counts
     engine       serving engine whose all-reduce kernels are used inside a domain; none for training
     fits         parameters of the links, the packaged ones if not given
     """
@@ -77,8 +77,8 @@ def platforms(
     up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
     out = _library_link(scale_out_rate, [fits.link(id_, "scale_out") for id_ in fabrics], np.float64(1), np.float64(0))
     if compute:
-        reach = _column(leaf_devices(hardware, chip, server, compute) for chip, server in zip(chips, servers, strict=True))
-        out = replace(out, blocking_ranks=reach, oversubscription=np.float64(compute.oversubscription))
+        reach, shared = zip(*(blocking(hardware, *row) for row in zip(chips, servers, compute, strict=True)), strict=True)
+        out = replace(out, blocking_ranks=_compact(reach), oversubscription=_compact(shared))
     return Platforms(
         accelerator_id=tuple(accelerator_ids),
         server_id=tuple(server.id if server else "" for server in servers),

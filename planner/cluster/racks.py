@@ -11,6 +11,9 @@ from hardware_db.records import FacilityPart, Price
 from planner.cluster.bill import times
 from planner.cluster.templates import templates
 
+# The limits of a room, by the code of the fault that says so.
+ROOM_LIMITS = ("room_rack_units", "room_rack_power", "room_racks", "room_power", "room_liquid")
+
 _KILO = 1e3
 _ROUNDING = 1e-9
 
@@ -114,6 +117,24 @@ def liquid_share(hardware: Hardware, liquid_w: float) -> tuple[str, FacilityPart
     """(kind, part, kW, price of a kW) of the cooling chain that takes `liquid_w` away."""
     part = hardware.facility_parts[templates().racks.liquid_id]
     return "liquid_kw", part, liquid_w / _KILO, part.price_per_w and times(part.price_per_w, _KILO)
+
+
+def room_used(plan: Racks, servers: Load, room: Room) -> tuple[float, ...]:
+    """Use over allowance of each of `ROOM_LIMITS`; nothing for a room without limits.
+
+    Infinite where liquid cooling is missing, and where power is limited but the servers' rating is not known.
+    """
+    if room == Room():
+        return ()
+    unknown_w = math.inf if not servers.w else 0.0
+    units = 0.0 if servers.whole_racks else servers.units
+    return (
+        units / (room.units_per_rack or math.inf),
+        max(plan.fullest_rack_w, unknown_w) / room.rack_w if room.rack_w else 0.0,
+        plan.racks / (room.racks or math.inf),
+        max(plan.w, unknown_w) / room.power_w if room.feeds_w else 0.0,
+        math.inf if plan.liquid_w and not room.liquid else 0.0,
+    )
 
 
 def room_faults(plan: Racks, servers: Load, room: Room) -> tuple[Fault, ...]:

@@ -12,12 +12,16 @@ from planner.economics.power import facility_w
 from planner.request import Assumptions, Site
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 
+ROUNDING = 1e-9  # relative, by which a limit may be passed
+
 
 @dataclass(frozen=True, slots=True)
 class Charges:
     """Columns over candidates. `parts_usd` add up to `total_usd`; parts of the acquisition not chosen are 0.
 
     Power and energy are NaN where a rating is unknown.
+
+    room_used   as of the holdings; what is rented stands elsewhere
     """
 
     rented: BoolColumn
@@ -29,6 +33,7 @@ class Charges:
     facility_w: FloatColumn
     rated_facility_w: FloatColumn
     energy_kwh: FloatColumn
+    room_used: FloatColumn
 
 
 def charges(
@@ -58,7 +63,8 @@ def charges(
         "energy": np.nan_to_num(energy_kwh(bought_w, period_s)) * site.electricity_usd_per_kwh,
     }
     rent = rent_usd(rented_devices.astype(np.float64), rent_usd_per_h, period_s)
-    rented = _rented(np.sum(list(buy.values()), axis=0), rent, holdings.unpriced, site.acquisition)
+    cannot_buy = holdings.unpriced | (holdings.room_used > 1.0 + ROUNDING).any(axis=1)
+    rented = _rented(np.sum(list(buy.values()), axis=0), rent, cannot_buy, site.acquisition)
     parts = {part: np.where(rented, 0.0, usd) for part, usd in buy.items()} | {"rental": np.where(rented, np.nan_to_num(rent), 0.0)}
     used = holdings.scaled(np.where(rented, rented_devices / bought_devices, 1.0))
     loaded = used.loaded_w(assumptions.power_share)
@@ -73,14 +79,15 @@ def charges(
         facility_w=load_w,
         rated_facility_w=facility_w(total_w(used.loaded_w(1.0)), site.pue),
         energy_kwh=energy_kwh(load_w, period_s),
+        room_used=np.where(rented[:, None], 0.0, holdings.room_used),
     )
 
 
-def _rented(buy_usd: FloatColumn, rent_usd: FloatColumn, unpriced: BoolColumn, acquisition: str) -> BoolColumn:
-    """Where renting is asked for, or is cheaper, or buying has no price; never where only buying has one."""
+def _rented(buy_usd: FloatColumn, rent_usd: FloatColumn, cannot_buy: BoolColumn, acquisition: str) -> BoolColumn:
+    """Where renting is asked for, or is cheaper, or buying has no price or no room; never where nobody rents it out."""
     if acquisition != "best":
         return np.full(len(buy_usd), acquisition == "rent")
     with np.errstate(invalid="ignore"):
         cheaper = rent_usd < buy_usd
-    chosen: BoolColumn = ~np.isnan(rent_usd) & (unpriced | cheaper)
+    chosen: BoolColumn = ~np.isnan(rent_usd) & (cannot_buy | cheaper)
     return chosen

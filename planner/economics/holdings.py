@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class Holdings:
     servers_usd   servers with their accelerators
     unpriced      the accelerators or a part of the servers have no price: the cluster cannot be bought at a known price
     at_least      any part has no price
+    room_used     use over allowance of each of `ROOM_LIMITS`, shape (rows, 5); (rows, 0) where the room has no limits
     """
 
     servers_usd: FloatColumn
@@ -26,6 +27,7 @@ class Holdings:
     network_w: FloatColumn
     unpriced: BoolColumn
     at_least: BoolColumn
+    room_used: FloatColumn
 
     @property
     def capital_usd(self) -> FloatColumn:
@@ -38,9 +40,11 @@ class Holdings:
         return {part: load_share * watts for part, watts in parts.items()}
 
     def scaled(self, factor: FloatColumn) -> Holdings:
-        """A part of the same cluster, or several of it."""
-        parts = {name: getattr(self, name) * factor for name in self.__slots__ if name not in {"unpriced", "at_least"}}
-        return Holdings(**parts, unpriced=self.unpriced, at_least=self.at_least)
+        """A part of the same cluster, or several of it: money and power."""
+        return replace(self, **{name: getattr(self, name) * factor for name in _SCALED})
+
+
+_SCALED = tuple(item.name for item in fields(Holdings) if item.name.endswith(("_usd", "_w")))
 
 
 def total_w(parts_w: dict[str, FloatColumn]) -> FloatColumn:

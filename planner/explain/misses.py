@@ -15,7 +15,7 @@ def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanR
     """`reason` indexes `REASONS`; `excess` is how far the limit is passed, relative."""
     name = REASONS[reason]
     eased = (1.0 + excess) * _MARGIN
-    workload, limits = request.workload, request.limits
+    workload, limits, room = request.workload, request.limits, request.room
     change: dict[str, float | str] = {}
     if not math.isfinite(eased):
         return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=1e9, change={})
@@ -30,6 +30,17 @@ def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanR
             change = {"limits.budget_usd": _rounded_up(eased * limits.budget_usd)}
         case "power" if limits.power_w is not None:
             change = {"limits.power_w": _rounded_up(eased * limits.power_w)}
+        case "room_racks" if room.racks is not None:
+            change = {"room.racks": math.ceil((1.0 + excess) * room.racks - 1e-6)}
+        case "room_rack_units" if room.rack_units is not None:
+            change = {"room.rack_units": math.ceil((1.0 + excess) * room.rack_units - 1e-6)}
+        case "room_rack_power" if room.rack_w is not None:
+            change = {"room.rack_w": _rounded_up(eased * room.rack_w)}
+        case "room_power":
+            feeds_w = {"room.feed_a_w": room.feed_a_w, "room.feed_b_w": room.feed_b_w}
+            given = {path: feed_w for path, feed_w in feeds_w.items() if feed_w is not None}
+            needed_w = _rounded_up(eased * min(given.values()))
+            change = {path: needed_w for path, feed_w in given.items() if feed_w < needed_w}
     return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=excess, change=change)
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from facts.errors import RackwrightError
 from planner.defaults import field_table
-from planner.request import Assumptions, Limits, PlanRequest, Serving, Site, Training
+from planner.request import Assumptions, FabricChoice, Limits, PlanRequest, RoomLimits, Serving, Site, Training
 
 MINIMAL = {"model": "some-model", "workload": {"kind": "serving"}}
 
@@ -43,7 +43,14 @@ def test_a_newer_version_says_so():
 
 
 def test_every_field_stands_in_the_table_and_every_row_is_a_field():
-    owners = {"workload": (Training, Serving), "limits": (Limits,), "site": (Site,), "assumptions": (Assumptions,)}
+    owners = {
+        "workload": (Training, Serving),
+        "limits": (Limits,),
+        "site": (Site,),
+        "fabric": (FabricChoice,),
+        "room": (RoomLimits,),
+        "assumptions": (Assumptions,),
+    }
     fields = {f"{group}.{name}" for group, models in owners.items() for model in models for name in model.model_fields if name != "kind"}
     assert fields | {"precisions", "objective"} == set(field_table().fields)
 

@@ -73,7 +73,7 @@ def test_an_engine_brings_its_kernels():
 def test_oversubscription_counts_beyond_a_leaf_unit():
     """Rail-optimised, 3:1 on 64 ports: a unit is 48 nodes of 8."""
     template = templates().fabrics["infiniband"].model_copy(update={"oversubscription": 3.0})
-    blocked = one("nvidia-h100-sxm-80gb", compute=template).network
+    blocked = one("nvidia-h100-sxm-80gb", compute=[template]).network
     assert blocked.scale_out.blocking_ranks == 48 * 8
     free = one("nvidia-h100-sxm-80gb").network
     assert all_gather_s(1e9, 384, 1, blocked) == all_gather_s(1e9, 384, 1, free)

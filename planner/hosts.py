@@ -1,0 +1,59 @@
+"""What the host of a server must hold for its work: memory and local flash, row by row (equation 5.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.cluster.host import serving_memory_bytes, training_drive_bytes, training_memory_bytes
+from planner.counting.parameters import parameters
+from planner.ground import Ground
+from planner.memory.adapters import adapter_elements
+from planner.memory.recipe import training_recipe
+from planner.memory.states import optimizer_bytes
+from planner.request import Training
+from planner.search.columns import FloatColumn, IntColumn
+from planner.subject import Subject
+
+_SHORT_IDS = 65_536  # vocabularies up to this size have token ids of two bytes, larger ones of four
+
+
+@dataclass(frozen=True, slots=True)
+class HostNeeds:
+    """Least memory and local flash of one server, bytes, one row a candidate."""
+
+    memory_bytes: FloatColumn
+    drive_bytes: FloatColumn
+
+
+def training_host_needs(ground: Ground, training: Training, platform: IntColumn, servers: IntColumn) -> HostNeeds:
+    """Of runs on so many servers: room for a checkpoint beside the next step, two checkpoints and the data on flash (equation 5.6)."""
+    stands = ground.platforms
+    checkpoint, tokens = checkpoint_bytes(ground.subject, training), token_data_bytes(ground.subject, training.tokens)
+    return HostNeeds(
+        training_memory_bytes(stands.memory_bytes[platform] * stands.devices_per_server[platform]),
+        training_drive_bytes(checkpoint / servers, tokens / servers),
+    )
+
+
+def serving_host_needs(ground: Ground, platform: IntColumn, weight_bytes: FloatColumn, replica_devices: IntColumn) -> HostNeeds:
+    """Of replicas whose devices hold `weight_bytes` each: the weights of a server's share of one replica, once (equation 5.6)."""
+    per_replica = np.minimum(replica_devices, ground.platforms.devices_per_server[platform])
+    weights = weight_bytes * per_replica
+    return HostNeeds(serving_memory_bytes(weights, np.zeros(len(platform))), weights)
+
+
+def checkpoint_bytes(subject: Subject, training: Training) -> float:
+    """One checkpoint: what is trained, with master copy and moments; the frozen base of adapters is not in it (equation 5.6)."""
+    recipe = training_recipe()
+    each = recipe.weight_bytes + optimizer_bytes(training.optimizer, recipe).matrix
+    if training.method in ("lora", "qlora"):
+        blocks = (block for stack in subject.architecture.stacks for block in stack.blocks)
+        return each * sum(block.repeat * adapter_elements(block.layers, training.lora_rank, 1) for block in blocks)
+    return each * parameters(subject.architecture).total
+
+
+def token_data_bytes(subject: Subject, tokens: float) -> float:
+    """The training data as token ids (equation 5.6)."""
+    return tokens * (2.0 if (subject.architecture.vocab or 0) <= _SHORT_IDS else 4.0)
