@@ -11,9 +11,9 @@ import numpy as np
 from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, objective_key
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
-from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, TrainingColumns
-from planner.search.monotone import largest_true
+from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
 from planner.search.shape import ModelShape
+from planner.strategy_memory import StrategyMemory
 
 if TYPE_CHECKING:
     from planner.training import Alone, TrainingStage
@@ -49,10 +49,12 @@ class TrainingSearch:
         """Search every platform; survivors worth showing, and the account."""
         layouts = TrainingColumns.concatenate([self._layouts(platform) for platform in range(len(self.counts))])
         bound = self.stage.cell_bound(layouts, self.stage.alone(layouts), self._most_ranks(layouts))
+        memory = StrategyMemory.of(layouts, self._cells, lambda cells: self.stage.memory(cells).total_bytes, self._max_devices)
         opened = np.zeros(len(layouts), dtype=bool)
 
         def open_layouts(rows: Rows) -> None:
-            self._open_layouts(layouts.take(rows))
+            owner, cells = self._cells(layouts.take(rows))
+            self._open_layouts(cells, memory, memory.rows_of(rows, owner))
             opened[rows] = True
             progress(float(opened.mean()))
 
@@ -62,20 +64,18 @@ class TrainingSearch:
         progress(1.0)
         return Outcomes.concatenate([Outcomes.none(TrainingColumns.none()), *self.found]), self.account
 
-    def _open_layouts(self, layouts: TrainingColumns) -> None:
-        """Search the cells of some layouts: those that fit at the most ranks, best-first."""
-        cells = training_space.cells(layouts, self.shape, self.stage.workload, self._max_devices)
-        most = self._most_ranks(cells)
-        least = self.stage.memory(training_space.at_ranks(cells, most, cells.global_batch)).total_bytes
-        excess = least / self.stage.usable_bytes(cells) - 1.0
+    def _open_layouts(self, cells: TrainingColumns, memory: StrategyMemory, strategy: Rows) -> None:
+        """Search the cells of some layouts, whose rows in `memory` are `strategy`: those that fit at the most ranks, best-first."""
+        excess = memory.least_bytes(strategy) / self.stage.usable_bytes(cells) - 1.0
         fits = excess <= 0.0
         self.account.miss(cells.platform[~fits], _MEMORY, excess[~fits])
         self.account.pruned += int((~fits).sum()) * self.counts.shape[1]
-        cells = cells.take(fits)
+        cells, strategy = cells.take(fits), strategy[fits]
         if not len(cells):
             return
-        most, alone = most[fits], self.stage.alone(cells)
-        too_few = np.maximum(self._ranks_too_few(cells, most), np.ceil(self._ranks_too_slow(alone, most)) - 1.0)
+        most, alone = self._most_ranks(cells), self.stage.alone(cells)
+        too_few = memory.ranks_too_few(strategy, self.stage.usable_bytes(cells))
+        too_few = np.maximum(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0)
 
         def open_cells(rows: Rows) -> None:
             self._open_cells(cells.take(rows), alone.take(rows), too_few[rows] + 1.0)
@@ -118,20 +118,6 @@ class TrainingSearch:
         ranks: FloatColumn = np.minimum(alone.shared_s / spare_s, _NEAR_MOST * most)
         return ranks
 
-    def _ranks_too_few(self, cells: TrainingColumns, most: IntColumn) -> IntColumn:
-        """The largest power of two of data-parallel ranks at which each cell does not fit in memory, 0 if it fits at one.
-
-        More ranks never take more memory: states are shared by more, and fewer micro-batches are in flight.
-        """
-
-        def too_large(exponent: IntColumn) -> BoolColumn:
-            ranks = np.minimum(1 << exponent, most)
-            memory = self.stage.memory(training_space.at_ranks(cells, ranks, cells.global_batch)).total_bytes
-            return memory > self.stage.usable_bytes(cells)
-
-        edge = largest_true(np.log2(most).astype(np.int32), too_large)
-        return np.where(edge >= 0, 1 << np.maximum(edge, 0), 0).astype(np.int32)
-
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
         excess = self.stage.memory(columns).total_bytes / self.stage.usable_bytes(columns) - 1.0
@@ -142,6 +128,9 @@ class TrainingSearch:
         outcomes = self.stage.evaluate(columns.take(fits)).outcomes if fits.any() else Outcomes.none(columns)
         self.account.record(outcomes)
         return outcomes
+
+    def _cells(self, layouts: TrainingColumns) -> tuple[Rows, TrainingColumns]:
+        return training_space.cells(layouts, self.shape, self.stage.workload, self._max_devices)
 
     def _layouts(self, platform: int) -> TrainingColumns:
         ground = self.stage.ground

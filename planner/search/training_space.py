@@ -72,12 +72,15 @@ def layouts(shape: ModelShape, training: Training, domain: int, max_devices: int
     )
 
 
-def cells(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> TrainingColumns:
-    """Every layout with every pipeline, ZeRO stage and recomputation: strategies but for the number of data-parallel ranks."""
+def cells(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> tuple[Rows, TrainingColumns]:
+    """Every layout with every pipeline, ZeRO stage and recomputation: strategies but for the number of data-parallel ranks.
+
+    Returns the layout of each cell, ascending, and the cells.
+    """
     pp, virtual, zero, recompute = _choices(shape, training)
     layout, choice = np.nonzero(layouts.devices[:, None] * pp[None, :] <= max_devices)
     schedule = np.where(virtual > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32)
-    return replace(
+    cells = replace(
         layouts.take(layout),
         pp=pp[choice],
         virtual_stages=virtual[choice],
@@ -85,6 +88,7 @@ def cells(layouts: TrainingColumns, shape: ModelShape, training: Training, max_d
         recompute=recompute[choice],
         schedule=schedule[choice],
     )
+    return layout, cells
 
 
 def cells_each(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> IntColumn:

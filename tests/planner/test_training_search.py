@@ -44,7 +44,7 @@ def everything(stage):
         layouts = search._layouts(platform)
         if not len(layouts):
             continue
-        cells = training_space.cells(layouts, search.shape, stage.workload, search._max_devices)
+        _, cells = search._cells(layouts)
         cell_bound = stage.cell_bound(cells, stage.alone(cells), search._most_ranks(cells))
         layout_of = ("tp", "cp", "ep", "micro_batch", "precision")
         layout_bound = dict(
@@ -107,7 +107,7 @@ def test_every_candidate_is_whole():
     stage = stage_for()
     shape = ModelShape.of(stage.ground.subject.architecture)
     layouts = training_space.layouts(shape, stage.workload, 8, 64, (0,))
-    cells = training_space.cells(layouts, shape, stage.workload, 64)
+    _, cells = training_space.cells(layouts, shape, stage.workload, 64)
     counts = training_space.device_counts(8, 64)[None, :]
     _, candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
     assert np.isin(candidates.devices, counts).all()
