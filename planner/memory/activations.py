@@ -25,7 +25,7 @@ class Activations(NamedTuple):
     input_copies       elements, divided: inputs of matrix products that something else keeps in 16 bits anyway; another
                        copy only where products read a narrower format
     whole_bytes        whole on each rank whatever the parallelism: the head reads the gathered sequence
-    score_heads        attention heads, whose scores cost bytes per attended position unless the kernel recomputes them
+    score_heads        attention heads, which keep the log-sum-exp of their scores, or the scores
     sample_bytes       per sample instead of per token: feature maps of convolutions
     """
 
@@ -58,7 +58,7 @@ def total(parts: Iterable[Activations]) -> Activations:
 
 
 def _attention(layer: Attention) -> Activations:
-    """Query, key, value, output and log-sum-exp; before their norms if there are any; the output gate and its product."""
+    """Query, key, value and output; before their norms if there are any; the output gate and its product."""
     value_dim = layer.v_head_dim or layer.head_dim
     query, out = layer.heads * layer.head_dim, layer.heads * value_dim
     keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * value_dim
@@ -66,20 +66,20 @@ def _attention(layer: Attention) -> Activations:
     gate = 2 * out if layer.output_gate else 0
     return Activations(
         sequence_inputs=layer.hidden if layer.projections else 0,
-        divided_bytes=2 * (query + keys + values + before_norm + gate + out) + 4 * layer.heads,
+        divided_bytes=2 * (query + keys + values + before_norm + gate + out),
         input_copies=out,
         score_heads=layer.heads,
     )
 
 
 def _mla(layer: Mla) -> Activations:
-    """Latents; query, key, value, output of every head and log-sum-exp."""
+    """Latents; query, key, value and output of every head."""
     query_dim = layer.nope_dim + layer.rope_dim
     out = layer.heads * layer.v_head_dim
     return Activations(
         sequence_bytes=2 * ((layer.q_rank or 0) + layer.kv_rank + layer.rope_dim),
         sequence_inputs=layer.hidden,
-        divided_bytes=2 * (2 * layer.heads * query_dim + 2 * out) + 4 * layer.heads,
+        divided_bytes=2 * (2 * layer.heads * query_dim + 2 * out),
         input_copies=out,
         score_heads=layer.heads,
     )
@@ -213,18 +213,21 @@ def alternate_products(layers: tuple[Layer, ...], *, compiled: bool) -> Activati
     cores = [layer_activations(layer) for layer in layers if isinstance(layer, Attention | Mla)]
     return Activations(
         sequence_bytes=2 * unit_width(layers) + 2 * sum(matrix.columns for matrix in kept if matrix.closes),
-        divided_bytes=2 * sum(matrix.columns for matrix in kept if not matrix.closes)
-        + sum(2 * core.input_copies + 4 * core.score_heads for core in cores),
+        divided_bytes=2 * sum(matrix.columns for matrix in kept if not matrix.closes) + sum(2 * core.input_copies for core in cores),
+        score_heads=sum(core.score_heads for core in cores),
     )
 
 
-def on_one_rank(kept: Activations, tokens: float, tp: int, *, sequence_parallel: bool, score_bytes: float = 0.0) -> Kept:
+LOG_SUM_EXP_BYTES = 4.0  # per token and head, in place of scores that the kernel computes again (arXiv:2205.14135)
+
+
+def on_one_rank(kept: Activations, tokens: float, tp: int, *, sequence_parallel: bool, score_bytes: float = LOG_SUM_EXP_BYTES) -> Kept:
     """Activations of a sequence of `tokens` on one of `tp` tensor-parallel ranks (equation 2.3).
 
-    score_bytes   per head and pair of positions, where attention scores are kept
+    score_bytes   what attention keeps of the scores of a token and head
     """
     ranks = tp if sequence_parallel else 1
-    held = kept.whole_bytes + kept.sequence_bytes / ranks + kept.divided_bytes / tp + score_bytes * tokens * kept.score_heads / tp
+    held = kept.whole_bytes + kept.sequence_bytes / ranks + kept.divided_bytes / tp + score_bytes * kept.score_heads / tp
     return Kept(
         held_bytes=held * tokens + kept.sample_bytes,
         inputs=(kept.sequence_inputs / ranks + kept.divided_inputs / tp) * tokens,

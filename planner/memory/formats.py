@@ -34,7 +34,7 @@ NARROW = np.array([precision not in {"bf16", "fp16"} for precision in PRECISIONS
 
 
 def precision_of(stored: WeightFormat) -> int:
-    """Index into PRECISIONS of the candidates that a stored format belongs to."""
-    bits, integer = stored.element_bits, stored.compute in {"int8", "bf16"}
+    """Index into PRECISIONS of the candidates that a stored format belongs to, by its bits and the kind of its numbers."""
+    bits, integer = stored.element_bits, stored.id.startswith(("int", "gguf", "nf"))
     family = "bf16" if bits > 8 else ("int8" if integer else "fp8") if bits > 4 else ("int4" if integer else "fp4")
     return PRECISIONS.index("fp16" if stored.id == "fp16" else family)

@@ -79,8 +79,8 @@ class TrainingRecipe(BaseModel):
 
     @property
     def score_bytes(self) -> float:
-        """Bytes per head and pair of positions: softmax output; with dropout also its mask and product (arXiv:2205.05198)."""
-        return 0.0 if self.attention == "flash" else 5.0 if self.dropout else 2.0
+        """Bytes of kept scores per head and pair of positions: softmax output; with dropout its mask and product (arXiv:2205.05198)."""
+        return 5.0 if self.dropout else 2.0
 
 
 def training_frameworks() -> tuple[str, ...]:

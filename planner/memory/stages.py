@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model_db.architecture import Architecture, Linear, Moe
 from planner.memory.activations import (
+    LOG_SUM_EXP_BYTES,
     Activations,
     Kept,
     alternate_products,
@@ -265,14 +266,15 @@ def unit_states(unit: Unit, task: Task, tp: int, *, frozen: bool) -> UnitStates:
 
 def unit_kept(unit: Unit, recompute: Recompute, tokens: int, recipe: TrainingRecipe, tp: int) -> Kept:
     """Activations that a unit keeps for one sequence on one of `tp` ranks (equation 2.3)."""
-    kept, score_bytes = unit_activations(unit.layers, dropout=recipe.dropout), 0.0
+    kept = unit_activations(unit.layers, dropout=recipe.dropout)
+    score_bytes = recipe.score_bytes * tokens if recipe.attention == "unfused" else LOG_SUM_EXP_BYTES
     match recompute:
         case "full":
             kept = Activations(sequence_bytes=2.0 * unit_width(unit.layers))
         case "selective" if recipe.selective == "alternate_products":
             kept = alternate_products(unit.layers, compiled=recipe.compiled)
-        case "none":
-            score_bytes = recipe.score_bytes
+        case "selective":
+            score_bytes = 0.0
     return on_one_rank(kept, tokens, tp, sequence_parallel=recipe.sequence_parallel, score_bytes=score_bytes)
 
 

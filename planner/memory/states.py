@@ -89,8 +89,9 @@ class Own(NamedTuple):
         """The numbers of the candidates `c` of a model with `experts` routed experts a layer (equation 2.2)."""
         share = 1.0 / np.maximum(c.shard_group, 1)
         if experts > 1:
-            copies = c.tp / (c.ep * expert_tensor_parallel(c.tp, c.ep))  # of an expert, for each device of the shard group
-            expert_share_, spread = np.minimum(1.0, share / copies), expert_share(experts, c.tp, c.ep)
+            ep = np.minimum(c.ep, experts)
+            copies = c.tp / (ep * expert_tensor_parallel(c.tp, ep))  # of an expert, for each device of the shard group
+            expert_share_, spread = np.minimum(1.0, share / copies), expert_share(experts, c.tp, ep)
         else:
             expert_share_, spread = share, np.ones(len(c))
         return cls(
