@@ -37,13 +37,13 @@ from model_db.architecture import (
 from planner.counting.flops import mean_causal_context
 from planner.search.columns import FloatColumn
 
-Split = Literal["column", "row", "none"]
+Split = Literal["column", "row", "sequence", "none"]
 ACTIVATION_BYTES = 2.0  # element-wise work stays in 16 bit whatever the matrix products run in
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixProduct:
-    """Rows x `k` times `k` x `n`; tensor parallelism divides `n` (column), `k` (row) or nothing."""
+    """Rows x `k` times `k` x `n`; tensor parallelism divides `n` (column), `k` (row), the rows (sequence) or nothing."""
 
     part: str
     n: int
@@ -257,7 +257,7 @@ def _latent_attention(layer: Mla, positions: int | None) -> Iterator[Operation]:
     else:
         down += layer.q_rank
         yield MatrixProduct("projections", layer.heads * qk_dim, layer.q_rank, "column", positions)
-    yield MatrixProduct("projections", down, layer.hidden, "none", positions)
+    yield MatrixProduct("projections", down, layer.hidden, "sequence", positions)
     yield MatrixProduct("projections", layer.heads * (layer.nope_dim + layer.v_head_dim), layer.kv_rank, "column", positions)
     window = layer.index_top_k or None
     yield AttentionCore(
@@ -273,7 +273,7 @@ def _latent_attention(layer: Mla, positions: int | None) -> Iterator[Operation]:
     moved = 2.0 * layer.heads * (2 * qk_dim + layer.v_head_dim)  # heads assembled from latent and rotary parts
     yield MemoryPass("attention", moved, moved, positions=positions)
     if layer.index_heads:
-        yield MatrixProduct("projections", layer.index_heads * layer.index_dim, layer.q_rank or layer.hidden, "none", positions)
+        yield MatrixProduct("projections", layer.index_heads * layer.index_dim, layer.q_rank or layer.hidden, "sequence", positions)
         yield AttentionCore("attention", layer.index_heads, 1, layer.index_dim, 0, causal=True, positions=positions)
     yield MatrixProduct("projections", layer.hidden, layer.heads * layer.v_head_dim, "row", positions)
 
@@ -288,10 +288,10 @@ def _mlp(part: str, hidden: int, ffn: int, positions: int | None, *, gated: bool
 def _experts(layer: Moe, positions: int | None) -> Iterator[Operation]:
     width = layer.latent or layer.hidden
     branches = 2 if layer.gated else 1
-    yield MatrixProduct("router", layer.experts, layer.hidden, "none", positions)
+    yield MatrixProduct("router", layer.experts, layer.hidden, "sequence", positions)
     if layer.latent is not None:
-        yield MatrixProduct("projections", layer.latent, layer.hidden, "none", positions)
-        yield MatrixProduct("projections", layer.hidden, layer.latent, "none", positions)
+        yield MatrixProduct("projections", layer.latent, layer.hidden, "sequence", positions)
+        yield MatrixProduct("projections", layer.hidden, layer.latent, "sequence", positions)
     yield ExpertProduct("experts", layer.experts, layer.top_k, branches * layer.expert_ffn, width, "column")
     hidden_units = layer.top_k * layer.expert_ffn
     yield MemoryPass("activations", (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
@@ -331,8 +331,9 @@ class Product:
 
 
 def matrix_product(operation: MatrixProduct, share: Share) -> Product:
-    """The product on one device: weights are divided by tensor parallelism as the operation says (equation 3.1)."""
-    m = share.rows(operation.positions)
+    """The product on one device: weights or rows are divided by tensor parallelism as the operation says (equation 3.1)."""
+    rows = share.rows(operation.positions)
+    m = rows / share.tp if operation.split == "sequence" else rows
     ones = np.ones_like(m)
     n = operation.n / share.tp if operation.split == "column" else operation.n * ones
     k = operation.k / share.tp if operation.split == "row" else operation.k * ones

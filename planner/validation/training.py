@@ -80,10 +80,9 @@ def step_times_s(runs: Iterable[TrainingRun], library: Library) -> dict[int, flo
     of_run = [places.index((run.accelerator, run.condition)) for run in chosen]
     found: dict[int, float] = {}
     for group in candidates(chosen, of_run, [int(stands.scale_up_domain[place]) for place in of_run]):
-        owner, step_s = group.run_of_variant, group.step_s(stands, rates)
-        step_s = np.where(group.fits(stands), step_s, np.inf)
+        fitting = group.that_fit(stands)
         fastest = np.full(len(group.runs), np.inf)
-        np.fmin.at(fastest, owner, step_s)
+        np.fmin.at(fastest, fitting.run_of_variant, fitting.step_s(stands, rates))
         found.update({run.row: float(seconds) for run, seconds in zip(group.runs, fastest, strict=True) if np.isfinite(seconds)})
     return found
 

@@ -126,7 +126,8 @@ class Calibration:
         self.reached = library.training_efficiency.reached(self.platforms)
         row_of = {place: row for row, place in enumerate(self.places)}
         rows = [row_of[place_of(run)] for run in self.runs]
-        self.groups = tuple(candidates(self.runs, rows, [int(self.platforms.scale_up_domain[row]) for row in rows]))
+        domains = [int(self.platforms.scale_up_domain[row]) for row in rows]
+        self.groups = tuple(group.that_fit(self.platforms) for group in candidates(self.runs, rows, domains))
         self.names = Names.of(self.runs)
         self.score_bytes = priors.score_bytes
         self.position = self.names.positions()

@@ -6,7 +6,7 @@ What a source leaves open is tried, and the fastest way that fits into memory co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 
 import numpy as np
@@ -57,17 +57,28 @@ class Candidates:
         owner[self.variant] = self.run
         return owner
 
-    def fits(self, platforms: Platforms) -> NDArray[np.bool_]:
-        """Variants that fit into memory, by the memory model; all of a run's where none does (its model is then wrong)."""
-        fits = np.ones(int(self.variant[-1]) + 1, dtype=bool)
+    def that_fit(self, platforms: Platforms) -> Candidates:
+        """Those that fit into memory, by the memory model; all of a run's where none does (its model is then wrong)."""
+        owner = self.run_of_variant
+        fits = np.ones(len(owner), dtype=bool)
         for sequence in np.unique(self.sequence_tokens):
             rows = np.flatnonzero(self.sequence_tokens == sequence)
             training = Training(method=self.method, sequence_tokens=int(sequence))
             memory = training_memory(self.architecture, training, self.columns.take(rows))
             capacity = platforms.memory_bytes[self.columns.platform[rows]] * (1.0 - _RESERVE)
-            fits[self.variant[rows]] &= memory.total_bytes <= capacity
-        any_fits = np.bincount(self.run_of_variant, weights=fits, minlength=len(self.runs)) > 0
-        return fits | ~any_fits[self.run_of_variant]
+            np.logical_and.at(fits, self.variant[rows], memory.total_bytes <= capacity)
+        some = np.bincount(owner, weights=fits, minlength=len(self.runs)) > 0
+        kept = fits | ~some[owner]
+        rows = np.flatnonzero(kept[self.variant])
+        variant = (np.cumsum(kept) - 1)[self.variant[rows]]
+        return replace(
+            self,
+            columns=self.columns.take(rows),
+            sequence_tokens=self.sequence_tokens[rows],
+            run=self.run[rows],
+            variant=variant,
+            weight=self.weight[rows],
+        )
 
 
 def candidates(runs: Sequence[TrainingRun], platform_of: Sequence[int], domains: Sequence[int]) -> Iterator[Candidates]:
