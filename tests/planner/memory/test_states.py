@@ -38,6 +38,21 @@ def test_bloom_weights_and_full_checkpoint_as_in_its_readme():
     assert (memory.weights_bytes + memory.optimizer_bytes)[0] / GIB == pytest.approx(2294.8, abs=0.05)
 
 
+def test_gpt3_weights_in_16_bits():
+    """349.2 GB: 174.6 billion parameters, 2 bytes each."""
+    memory = training_memory(architecture("gpt3-175b"), Training(), training_columns(precision="fp16"))
+    assert memory.weights_bytes[0] / 1e9 == pytest.approx(349.2, abs=0.05)
+
+
+def test_bloom_layer_and_embedding_as_in_its_readme():
+    """bigscience tr11-176B-ml: 2,466,437,120 parameters a layer, 3,596,615,680 of the embedding."""
+    chain, task = unit_chain(architecture("bloom-176b")), Task(2048, 0, 1)
+    (layer,) = (unit for unit in chain.units if unit.role == "body")
+    assert unit_states(layer, task, 1, frozen=False).dense == 2_466_437_120
+    embedding = chain.units[chain.first[0]]
+    assert unit_states(embedding, task, 1, frozen=False).dense - 2 * 14336 == 3_596_615_680  # and a norm of two vectors
+
+
 @pytest.mark.parametrize(
     ("optimizer", "options", "bytes_per_parameter"),
     [
