@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from dashboard import session
-from dashboard.fields import FormField
+from dashboard.fields import Choice, FormField
 from dashboard.figures import given
 from dashboard.language import say
 from dashboard.wording import plain
 from planner.defaults import RequestField, field_table
 
 
-def field_control(row: FormField, options: Mapping[str, str] | None = None, fault: str = "") -> None:
+def field_control(row: FormField, options: Mapping[Choice, str] | None = None, fault: str = "") -> None:
     """The control of `row`; `options` (value to label) where the choices come from the catalog; `fault` marks it wrong."""
     rules = field_table().fields[row.path]
     choices = options if options is not None else {value: say(label) for value, label in row.choices.items()}
@@ -27,7 +27,7 @@ def field_control(row: FormField, options: Mapping[str, str] | None = None, faul
         st.error(plain(fault))
 
 
-def _choice(row: FormField, rules: RequestField, key: str, choices: Mapping[str, str]) -> None:
+def _choice(row: FormField, rules: RequestField, key: str, choices: Mapping[Choice, str]) -> None:
     value = session.draft()[row.path]
     _seed(key, value)
     label, about, empty = say(row.label), help_text(row, rules), say(row.empty) if row.empty else None
@@ -44,7 +44,17 @@ def _choice(row: FormField, rules: RequestField, key: str, choices: Mapping[str,
             args=(row,),
         )
     else:
-        st.selectbox(label, list(choices), format_func=lambda item: choices[item], key=key, help=about, on_change=_store, args=(row,))
+        st.selectbox(
+            label,
+            list(choices),
+            index=None if rules.default is None else 0,
+            format_func=lambda item: choices[item],
+            key=key,
+            help=about,
+            placeholder=empty,
+            on_change=_store,
+            args=(row,),
+        )
 
 
 def _number(row: FormField, rules: RequestField, key: str) -> None:
@@ -83,7 +93,7 @@ def _seed(key: str, value: object) -> None:
 def _store(row: FormField) -> None:
     """Take a changed widget's value into the draft."""
     value = st.session_state[session.FIELD_KEY + row.path]
-    if isinstance(value, int | float) and not row.integer:
+    if isinstance(value, int | float) and not isinstance(value, bool) and not row.integer:
         value = float(f"{value * row.scale:.12g}")
     if value is None and field_table().fields[row.path].default is not None:
         return  # an emptied field keeps the last value

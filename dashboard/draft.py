@@ -14,13 +14,13 @@ from planner.request import PlanRequest, Serving, Training
 Value = str | int | float | list[object] | dict[str, object] | None
 Draft = dict[str, Value]
 
-WHOLE = ("model", "prices")  # values without a row in the field table, kept as they are
+WHOLE = ("model", "prices", "stock")  # values without a row in the field table, kept as they are
 WORKLOAD_FIELDS = {"training": frozenset(Training.model_fields), "serving": frozenset(Serving.model_fields)}
 
 
 def example_draft() -> Draft:
     """The first preset; every other field at its default."""
-    draft: Draft = {"prices": []}
+    draft: Draft = {"prices": [], "stock": []}
     for path, row in field_table().fields.items():
         draft[path] = _default(row)
     return draft_of(presets()[0].request, draft)

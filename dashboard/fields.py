@@ -11,7 +11,8 @@ from typing import Literal
 
 from texts.translations import mark
 
-Group = Literal["workload", "limits", "site", "advanced"]
+Group = Literal["workload", "limits", "site", "room", "advanced"]
+Choice = str | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class FormField:
     integer: bool = False
     step: float | None = None
     empty: str = ""  # what an optional number says when it is not given
-    choices: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[Choice, str] = field(default_factory=dict)
     many: bool = False
 
 
@@ -154,5 +155,25 @@ _GROUPED = (
     ),
     FormField("assumptions.memory_reserve", mark("Device memory kept free (share)"), "advanced", step=0.01),
     FormField("assumptions.power_share", mark("Mean power over rated power (share)"), "advanced", step=0.05),
+    FormField(
+        "fabric.technology",
+        mark("Network between accelerators"),
+        "room",
+        choices={
+            "auto": mark("As the servers' cards have it"),
+            "infiniband": "InfiniBand",
+            "roce": mark("Ethernet (RoCE)"),
+            "spectrum-x": mark("Ethernet (Spectrum-X)"),
+        },
+    ),
+    FormField("fabric.oversubscription", mark("Oversubscription of leaf switches (to 1)"), "room", step=0.5),
+    FormField("fabric.planes", mark("Separate network planes"), "room", integer=True, step=1),
+    FormField("fabric.rail_optimised", mark("Rail-optimised wiring"), "room", choices={True: mark("Yes"), False: mark("No")}),
+    FormField("room.racks", mark("Free racks"), "room", integer=True, empty=mark("No limit")),
+    FormField("room.rack_units", mark("Free height of a rack (U)"), "room", integer=True, empty=mark("No limit")),
+    FormField("room.rack_w", mark("Power of a rack, at most (kW)"), "room", scale=1e3, step=1.0, empty=mark("No limit")),
+    FormField("room.feed_a_w", mark("Power of feed A (kW of IT)"), "room", scale=1e3, step=10.0, empty=mark("No limit")),
+    FormField("room.feed_b_w", mark("Power of feed B (kW of IT)"), "room", scale=1e3, step=10.0, empty=mark("No limit")),
+    FormField("room.liquid", mark("Liquid cooling"), "room", choices={True: mark("Yes"), False: mark("No")}, empty=mark("Not said")),
 )
 FIELDS = {row.path: row for row in _GROUPED}

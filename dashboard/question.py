@@ -11,7 +11,7 @@ from dashboard import overlay, session
 from dashboard.controls import field_control
 from dashboard.draft import asked
 from dashboard.engine import library
-from dashboard.fields import FIELDS, FormField, Group
+from dashboard.fields import FIELDS, Choice, FormField, Group
 from dashboard.language import language, say
 from dashboard.models import plannable
 from dashboard.wording import plain
@@ -32,6 +32,7 @@ def question(faults: Mapping[str, Fault]) -> None:
         _section("workload", say("More about the workload"), marks)
         _section("limits", say("Limits"), marks)
         _section("site", say("Site"), marks)
+        _section("room", say("Room and network"), marks)
         overlay.catalog_section()
         _section("advanced", say("Advanced"), marks)
 
@@ -108,7 +109,7 @@ def _fields(group: Group, *, main: bool) -> list[FormField]:
     return [row for row in FIELDS.values() if row.group == group and row.main == main and asked(row.path, kind)]
 
 
-def _catalog_choices(path: str) -> dict[str, str] | None:
+def _catalog_choices(path: str) -> dict[Choice, str] | None:
     """Choices that come from the catalog; None where the form's table has them."""
     accelerators = library().hardware.accelerators
     if path == "limits.accelerators":

@@ -17,7 +17,7 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-VIEW_KEYS = ("lang", "show", "with", "have")  # of a link: how the page is seen, not what is asked
+VIEW_KEYS = ("lang", "show", "tab", "with", "have")  # of a link: how the page is seen, not what is asked
 
 
 def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
@@ -32,6 +32,7 @@ def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
     st.session_state["snapshot"] = None
     st.session_state["compared_links"] = tuple(compared)
     st.session_state["owned_link"] = query.get("have", "")
+    st.session_state["linked_tab"] = query.get("tab", "")
     st.session_state["shown_rank"] = rank_of(query.get("show", ""))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
@@ -89,6 +90,12 @@ def shown_rank() -> int:
     """Rank of the recommendation that the page shows."""
     rank: int = st.session_state["shown_rank"]
     return rank
+
+
+def linked_tab() -> str:
+    """The tab of details that the link opens; nothing else may be believed of it."""
+    tab: str = st.session_state["linked_tab"]
+    return tab
 
 
 def show_option(rank: int) -> None:

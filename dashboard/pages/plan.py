@@ -10,9 +10,9 @@ from dashboard.draft import request_of
 from dashboard.engine import answered
 from dashboard.language import language, say
 from dashboard.question import question
-from dashboard.sections.details import details
+from dashboard.sections.details import details, open_tab
 from dashboard.sections.exports import exports
-from dashboard.sections.headline import answer_sentence, cards
+from dashboard.sections.headline import answer_sentence, cards, trust
 from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
 from dashboard.sections.why import why
@@ -69,8 +69,9 @@ def _answer(plan: Plan) -> None:
     other = next((option for option in options if option.rank != shown.rank), None)
     answer_sentence(plan, shown)
     cards(shown, other)
+    trust(plan, shown)
     with st.container(horizontal=True, gap="small"):
-        keep_address(plan.request, plan)
+        keep_address(plan.request, plan, {"tab": open_tab()})
         exports(plan, shown)
         st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
     why(plan, shown)

@@ -63,6 +63,7 @@ def _section(row: FormField | None) -> str:
         "workload": say("Workload") if row.main else say("More about the workload"),
         "limits": say("Limits"),
         "site": say("Site"),
+        "room": say("Room and network"),
         "advanced": say("Advanced"),
     }
     return names[row.group]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from dashboard import session
 from dashboard.charts.figure import show_figure
 from dashboard.charts.frontier import MEASURES, frontier_figure
 from dashboard.charts.memory import memory_figure
@@ -19,24 +20,26 @@ from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
 from planner.tables import BILL_COLUMNS
 from texts import numbers
+from texts.translations import mark
 
 
 def details(plan: Plan, shown: Recommendation) -> None:
-    """Alternatives, memory, bill, assumptions, sources and the account of the search."""
-    builders: dict[str, Callable[[Plan, Recommendation], None]] = {
-        say("Alternatives"): alternatives,
-        say("Frontier"): _frontier,
-        say("Memory"): _memory,
-        say("Bill of materials"): _bill,
-        say("Assumptions"): lambda plan, shown: assumption_list(plan),
-        say("Sources"): lambda plan, shown: _sources(plan),
-        say("Search"): lambda plan, shown: search_account(plan),
-    }
+    """Alternatives, frontier, memory, bill, assumptions, sources and the account of the search."""
+    labels = {name: say(label) for name, (label, _) in TABS.items()}
+    linked = session.linked_tab()
     st.header(say("Details"), anchor=False)
-    for tab, build in zip(st.tabs(list(builders), key="details", on_change="rerun"), builders.values(), strict=True):
-        if tab.open:
-            with tab:
+    boxes = st.tabs(list(labels.values()), default=labels.get(linked), key=_KEY, on_change="rerun")
+    for box, (_, build) in zip(boxes, TABS.values(), strict=True):
+        if box.open:
+            with box:
                 build(plan, shown)
+
+
+def open_tab() -> list[str]:
+    """The open tab as a link names it; none for the first."""
+    shown = st.session_state.get(_KEY)
+    name = next((name for name, (label, _) in TABS.items() if say(label) == shown), session.linked_tab())
+    return [name] if name in TABS and name != next(iter(TABS)) else []
 
 
 @st.fragment
@@ -75,3 +78,15 @@ def _linked(source: str) -> str:
     host = address.split("/")[2]
     spaced = any(letter.isspace() or letter in "()<>[]" for letter in source)
     return plain(source) if spaced or "." not in host else f"[{plain(source)}]({address})"
+
+
+TABS: dict[str, tuple[str, Callable[[Plan, Recommendation], None]]] = {
+    "alternatives": (mark("Alternatives"), alternatives),
+    "frontier": (mark("Frontier"), _frontier),
+    "memory": (mark("Memory"), _memory),
+    "bill": (mark("Bill of materials"), _bill),
+    "assumptions": (mark("Assumptions"), lambda plan, shown: assumption_list(plan)),
+    "sources": (mark("Sources"), lambda plan, shown: _sources(plan)),
+    "search": (mark("Search"), lambda plan, shown: search_account(plan)),
+}
+_KEY = "details"

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import figures
+from dashboard.fields import FIELDS
 from dashboard.language import language, say
 from dashboard.wording import plain, resource_name, word
 from planner.answer import Plan, Recommendation
+from planner.request import Serving
 from texts import numbers
 from texts.translations import mark
 from texts.words import LIMITS
@@ -41,6 +43,25 @@ def answer_text(plan: Plan, shown: Recommendation, safe: Callable[[str], str]) -
     else:
         message = mark("**Buy {configuration}** and serve in {precision} at {time} per token, limited by {resource}: **{cost}**, {power}.")
     return say(message, **{name: safe(text) for name, text in fields.items()})
+
+
+def trust(plan: Plan, shown: Recommendation) -> None:
+    """How far the speed can be trusted, and which software it is for."""
+    speed = shown.performance
+    if speed.interval is not None:
+        low_high = numbers.likely_between(
+            speed.interval.low, speed.interval.high, speed.interval.coverage, lambda rate: numbers.count(rate, language()), language()
+        )
+        text = say("Tokens/s, {interval}.", interval=low_high)
+    elif speed.calibrated:
+        text = say("Speed is fitted to measured runs; this version gives no interval for it.")
+    else:
+        text = say("Speed is an estimate from data sheets and efficiencies of related accelerators; confirm it with a measurement.")
+    if isinstance(plan.request.workload, Serving):
+        text = say(
+            "{text} Predicted for {software}.", text=text, software=say(FIELDS["workload.engine"].choices[plan.request.workload.engine])
+        )
+    st.caption(plain(text))
 
 
 def cards(shown: Recommendation, other: Recommendation | None) -> None:

@@ -150,5 +150,5 @@ def test_programs_get_their_answers_from_the_same_server(page: Page, app_url: st
     answer = page.request.post(app_url + "/api/v1/plan", data=asked)
     assert answer.status == 200
     assert answer.json()["recommendations"]
-    assert page.request.post(app_url + "/api/v1/plan", data={"model": "no-such-model"}).status == 422
-    assert "rackwright_plans_total" in page.request.get(app_url + "/metrics").text()
+    assert page.request.post(app_url + "/api/v1/plan", data={"model": "no-such-model", "workload": {"kind": "serving"}}).status == 422
+    assert "rackwright_" in page.request.get(app_url + "/metrics").text()

@@ -51,6 +51,7 @@ def test_at_most_six_inputs_stand_open(opened):
         widget
         for kind in ("selectbox", "number_input", "multiselect", "segmented_control", "text_input", "slider")
         for widget in sidebar.get(kind)
+        if str(widget.key).startswith("field:")
     ]
     assert 4 <= len(widgets) <= 6
 
@@ -172,3 +173,12 @@ def test_the_text_of_a_link_is_never_run_as_markup(opened):
     assert not app.exception
     for warning in app.warning:
         assert re.search(r"(?<!\\)(<img|!\[)", warning.value) is None
+
+
+def test_a_link_can_open_a_tab_and_an_unknown_one_opens_the_first(opened):
+    link = {"model": "llama3.1-70b", "task": "serving"}
+    assert "Purchase price" in plain(text_of(opened(link | {"tab": "bill"})))
+    for tab in ("nothing", "../..", ""):
+        app = opened(link | {"tab": tab})
+        assert not app.exception
+        assert app.selectbox(key="shown_option")
