@@ -1,7 +1,7 @@
 """`rackwright bill compare`: a vendor's quote against a bill of materials.
 
-The quote is a CSV with the columns catalog_id, quantity and unit_usd (one piece, without tax; empty: not quoted apart).
-The bill is what `rackwright plan --bill --format csv` wrote.
+The quote is a CSV with the columns catalog_id, quantity and unit_usd (one piece, without tax; empty: not quoted apart), or
+another bill. The bill is what `rackwright plan --bill --format csv` wrote.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cli import Commands
 from cli.tables import cells, text_table
 from facts.errors import Fault, RackwrightError, shown
 from planner.answer import BillLine
+from planner.cluster.bill import FROM_STOCK
 from planner.cluster.quote import AGREES, Comparison, QuoteLine, compare_quote
 from planner.tables import PlanColumn
 from texts.csv_cells import csv_text
@@ -56,7 +57,7 @@ def register(commands: Commands) -> None:
     parser = commands.add_parser("bill", description="Compare a bill of materials with a quote.")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     compare = actions.add_parser("compare", description="A quote against a bill. Exit code 1: they differ.")
-    compare.add_argument("quote", type=Path, metavar="QUOTE.csv", help="columns catalog_id, quantity, unit_usd")
+    compare.add_argument("quote", type=Path, metavar="QUOTE.csv", help="columns catalog_id, quantity, unit_usd; or another bill")
     compare.add_argument("--bill", type=Path, required=True, metavar="BILL.csv", help="written by: rackwright plan --bill --format csv")
     compare.add_argument("--rank", type=int, default=1, metavar="N", help="which option of the bill (default: 1)")
     compare.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
@@ -65,13 +66,18 @@ def register(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is found about every entry; 0 if quote and bill agree."""
-    found = compare_quote(read_bill(arguments.bill, arguments.rank), read_quote(arguments.quote))
+    found = compare_quote(read_bill(arguments.bill, arguments.rank), read_quote(arguments.quote, arguments.rank))
     print(_FORMATS[arguments.format](found, arguments.lang), end="")
     return 0 if all(row.finding in AGREES for row in found) else 1
 
 
-def read_quote(path: Path) -> tuple[QuoteLine, ...]:
-    """The positions of a quote. Raises `RackwrightError` with every cell that is not understood."""
+def read_quote(path: Path, rank: int = 1) -> tuple[QuoteLine, ...]:
+    """The positions of a quote; of a bill what option `rank` buys, at typical prices. Raises `RackwrightError` with every cell
+    that is not understood.
+    """
+    if _is_bill(path):
+        bought = (line for line in read_bill(path, rank) if line.price_basis != FROM_STOCK)
+        return tuple(QuoteLine(line.catalog_id, line.quantity, line.unit_typical_usd) for line in bought)
     rows, faults = _rows(path, ("catalog_id", "quantity", "unit_usd")), list[Fault]()
     lines = [
         QuoteLine(
@@ -83,6 +89,11 @@ def read_quote(path: Path) -> tuple[QuoteLine, ...]:
     if faults:
         raise RackwrightError(*faults)
     return tuple(lines)
+
+
+def _is_bill(path: Path) -> bool:
+    """Whether the file has a bill's columns in place of a quote's."""
+    return any("unit_typical_usd" in row and "unit_usd" not in row for _, row in _rows(path, ())[:1])
 
 
 def read_bill(path: Path, rank: int) -> tuple[BillLine, ...]:

@@ -216,7 +216,9 @@ def infrastructure(
         server_unpriced=servers.never_owned,
         server_w=np.array([sum(part.quantity * (part.unit_w or 0.0) for part in row) for row in parts]),
         rented=np.array([is_rented(server) for _, server in pairs]),
-        server_units=np.array([0.0 if load.whole_racks else load.units for load in loads]),
+        server_units=np.array(
+            [0.0 if load.whole_racks else min(load.units, one.units_per_rack) for load, one in zip(loads, single, strict=True)]
+        ),
         servers_per_rack=np.array([np.inf if load.whole_racks else one.servers_per_rack for load, one in zip(loads, single, strict=True)]),
         whole_racks=np.array([load.whole_racks for load in loads]),
         rack_units=np.array([one.units_per_rack for one in single], dtype=np.float64),
