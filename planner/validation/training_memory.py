@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -106,25 +106,29 @@ def _measured(row: Mapping[str, str]) -> tuple[str, float | None]:
 
 
 def _predicted(row: Mapping[str, str], run: MemoryRun) -> float:
-    """What the row's `mem_kind` names, of the fullest device."""
+    """What the row's `mem_kind` names, of the fullest device; figures of one part count layers without embedding and head."""
     kind = text_cell(row, "mem_kind").lower()
+    layers = replace(run, architecture=_layers_only(run.architecture))
     if "optimizer state" in kind:
-        layers = MemoryRun(_layers_only(run.architecture), run.training, run.columns, run.recipe).memory()
-        return float(layers.weights_bytes[0] + layers.gradients_bytes[0] + layers.optimizer_bytes[0]) / _GIB
-    memory = run.memory()
-    if "relative" in kind:
-        plain = run.columns.take(np.zeros(1, dtype=np.intp))
-        plain.recompute[:] = RECOMPUTES.index("none")
-        everything = MemoryRun(run.architecture, run.training, plain, run.recipe.model_copy(update={"sequence_parallel": False})).memory()
-        return float(memory.activations_bytes[0] / everything.activations_bytes[0]) * 100.0
+        states = layers.memory()
+        return float(states.weights_bytes[0] + states.gradients_bytes[0] + states.optimizer_bytes[0]) / _GIB
     if kind.startswith("activations"):
-        return float(memory.activations_bytes[0]) / _GIB
+        kept = float(layers.memory().activations_bytes[0])
+        return 100.0 * kept / float(_keeping_all(layers).memory().activations_bytes[0]) if "relative" in kind else kept / _GIB
+    memory = run.memory()
     outside = run.recipe.runtime_bytes if "allocated" not in kind else memory.overhead_bytes[0]
     return float(memory.total_bytes[0] - outside) / _GIB
 
 
+def _keeping_all(run: MemoryRun) -> MemoryRun:
+    """The same run with neither recomputation nor sequence parallelism."""
+    columns = run.columns.take(np.zeros(1, dtype=np.intp))
+    columns.recompute[:] = RECOMPUTES.index("none")
+    return replace(run, columns=columns, recipe=run.recipe.model_copy(update={"sequence_parallel": False}))
+
+
 def _layers_only(architecture: Architecture) -> Architecture:
-    """Without embedding and head, which published figures of whole-stage means leave out."""
+    """Without embedding and head."""
     chain = unit_chain(architecture)
     body = {chain.units[index].layers for index in chain.body}
     stacks = [
