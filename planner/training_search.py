@@ -75,10 +75,10 @@ class TrainingSearch:
             return
         most, alone = self._most_ranks(cells), self.stage.alone(cells)
         too_few = memory.ranks_too_few(strategy, self.stage.usable_bytes(cells))
-        too_few = np.maximum(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0)
+        fewest: FloatColumn = np.maximum(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0) + 1.0
 
         def open_cells(rows: Rows) -> None:
-            self._open_cells(cells.take(rows), alone.take(rows), too_few[rows] + 1.0)
+            self._open_cells(cells.take(rows), alone.take(rows), fewest[rows])
 
         bound = self.stage.cell_bound(cells, alone, most)
         self.account.pruned += best_first(bound, _group(cells), self.best, open_cells, first=_FIRST_CELLS) * self.counts.shape[1]
