@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from dashboard.charts.colours import Meaning
 from dashboard.language import say
+from model_db.weight_formats import load_weight_formats
 from texts.translations import mark
 from texts.words import RESOURCES
 
@@ -142,6 +143,12 @@ def component_name(code: str) -> str:
     stack, _, part = code.rpartition(".")
     name = word(COMPONENTS, part)
     return say("{part} ({stack})", part=name, stack=stack) if stack else name
+
+
+def format_name(id_: str) -> str:
+    """Short name of a weight format: what stands before the details."""
+    formats = load_weight_formats()
+    return formats[id_].name.split(",")[0] if id_ in formats else id_
 
 
 def part_name(code: str) -> str:

@@ -20,7 +20,7 @@ from dashboard.sections.holders import holders
 from dashboard.sections.notices import link_notices
 from dashboard.sections.own_model import own_model
 from dashboard.tables import file_name
-from dashboard.wording import plain
+from dashboard.wording import format_name, plain
 from facts.errors import RackwrightError
 from planner.counting import forward_flops_per_token, kv_cache_bytes_per_token, parameters, weight_bytes
 from texts import numbers
@@ -62,7 +62,7 @@ def _headline(model: ChosenModel) -> None:
         (say("Parameters"), numbers.count(counted.total, language())),
         (say("Active per token"), numbers.count(counted.active, language())),
         (
-            say("Weights ({format})", format=model.weight_format.upper()),
+            say("Weights ({format})", format=format_name(model.weight_format)),
             numbers.memory(weight_bytes(model.architecture, model.weight_format), language()),
         ),
         (say("Cache per token"), numbers.memory(cache, language())),

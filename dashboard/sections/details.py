@@ -14,6 +14,7 @@ from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.sections.alternatives import alternatives
 from dashboard.sections.assumptions import assumption_list
+from dashboard.sections.room import room
 from dashboard.sections.search import search_account
 from dashboard.tables import file_name, show_table, table_of
 from dashboard.wording import plain
@@ -85,6 +86,7 @@ TABS: dict[str, tuple[str, Callable[[Plan, Recommendation], None]]] = {
     "frontier": (mark("Frontier"), _frontier),
     "memory": (mark("Memory"), _memory),
     "bill": (mark("Bill of materials"), _bill),
+    "room": (mark("Network and racks"), room),
     "assumptions": (mark("Assumptions"), lambda plan, shown: assumption_list(plan)),
     "sources": (mark("Sources"), lambda plan, shown: _sources(plan)),
     "search": (mark("Search"), lambda plan, shown: search_account(plan)),

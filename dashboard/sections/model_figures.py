@@ -12,7 +12,7 @@ from dashboard.charts.figure import Figure
 from dashboard.language import language, say
 from dashboard.models import ChosenModel
 from dashboard.tables import Column, Table
-from dashboard.wording import component_name
+from dashboard.wording import component_name, format_name
 from model_db.weight_formats import WeightFormat, load_weight_formats
 from planner.counting import (
     forward_flops_per_token,
@@ -72,7 +72,7 @@ def formats_figure(model: ChosenModel) -> Figure:
     sizes = weight_bytes_by_format(model.architecture)
     formats = load_weight_formats()
     drawn = [
-        Bar(f"{formats[id_].name.split(',')[0]}: {numbers.memory(sizes[id_], language())}", sizes[id_] / GIB, "memory")
+        Bar(f"{format_name(id_)}: {numbers.memory(sizes[id_], language())}", sizes[id_] / GIB, "memory")
         for id_ in _one_of_each_width(formats)
     ]
     least = min(sizes, key=lambda id_: sizes[id_])
