@@ -85,9 +85,11 @@ def _table(report: Report) -> Iterator[str]:
         if item.quantity != quantity:
             quantity = item.quantity
             yield ""
-            yield f"{quantity:<44}{'rows':>6}{'median error %':>16}{'p90 error %':>13}{'median bias %':>15}"
+            yield f"{quantity:<44}{'rows':>6}{'median error %':>16}{'p90 error %':>13}{'median bias %':>15}{'in interval %':>15}"
         label = f"{item.by} {item.key}".strip()
-        yield f"  {label:<42}{item.n:>6}{item.median_ape_pct:>16.1f}{item.p90_ape_pct:>13.1f}{item.median_bias_pct:>+15.1f}"
+        errors = f"{item.median_ape_pct:>16.1f}{item.p90_ape_pct:>13.1f}{item.median_bias_pct:>+15.1f}"
+        coverage = "-" if item.interval80_coverage_pct is None else f"{item.interval80_coverage_pct:.0f}"
+        yield f"  {label:<42}{item.n:>6}{errors}{coverage:>15}"
 
 
 def _write_csv(rows: Rows, report: Report) -> None:

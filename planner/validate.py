@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Errors of one quantity over the rows with one property. Percentages; coverage is None until there are intervals."""
+    """Errors of one quantity over the rows with one property, in percent; coverage is None without intervals."""
 
     quantity: str
     by: str
@@ -115,18 +115,27 @@ def is_predicted(kind: str) -> bool:
 
 def error_slices(predictions: Iterable[Prediction]) -> Iterator[Slice]:
     """Slices of scorable rows with stated parallelism; the others apart."""
-    groups: dict[tuple[str, str, str], list[float]] = {}
+    groups: dict[tuple[str, str, str], list[Prediction]] = {}
     for item in predictions:
         error = item.relative_error
         if error is None or not math.isfinite(error):
             continue
         for by, key in _memberships(item):
-            groups.setdefault((item.quantity, by, key), []).append(error)
+            groups.setdefault((item.quantity, by, key), []).append(item)
     order = ("all", *DIMENSIONS, "parallelism", "scorable")
-    for (quantity, by, key), errors in sorted(groups.items(), key=lambda group: (group[0][0], order.index(group[0][1]), group[0][2])):
-        sizes = 100.0 * np.abs(errors)
-        bias = 100.0 * float(np.median(errors))
-        yield Slice(quantity, by, key, len(errors), float(np.median(sizes)), float(np.percentile(sizes, 90)), bias)
+    for (quantity, by, key), items in sorted(groups.items(), key=lambda group: (group[0][0], order.index(group[0][1]), group[0][2])):
+        errors = 100.0 * np.array([item.relative_error for item in items], dtype=np.float64)
+        covered = [item.covered for item in items if item.covered is not None]
+        yield Slice(
+            quantity=quantity,
+            by=by,
+            key=key,
+            n=len(items),
+            median_ape_pct=float(np.median(np.abs(errors))),
+            p90_ape_pct=float(np.percentile(np.abs(errors), 90)),
+            median_bias_pct=float(np.median(errors)),
+            interval80_coverage_pct=100.0 * float(np.mean(covered)) if covered else None,
+        )
 
 
 def _memberships(item: Prediction) -> Iterator[tuple[str, str]]:

@@ -324,11 +324,6 @@ class Product:
         """Elements of the weights."""
         return self.n * self.k * self.groups
 
-    @property
-    def activation_elements(self) -> FloatColumn:
-        """Elements of input and output."""
-        return self.m * (self.n + self.k) * self.groups
-
 
 def matrix_product(operation: MatrixProduct, share: Share) -> Product:
     """The product on one device: weights or rows are divided by tensor parallelism as the operation says (equation 3.1)."""
@@ -368,12 +363,6 @@ def attention_flops(operation: AttentionCore, share: Share) -> FloatColumn:
     """FLOPs of scores and weighted values over whole sequences (equation 1.2)."""
     per_position = 2.0 * operation.heads * (operation.qk_dim + operation.v_dim)
     return share.rows(operation.positions) * per_position * attended_positions(operation, share.context) / share.tp
-
-
-def attention_elements(operation: AttentionCore, share: Share) -> FloatColumn:
-    """Elements of queries, keys, values and outputs that the core reads and writes."""
-    per_token = operation.heads * (operation.qk_dim + operation.v_dim) + operation.kv_heads * (operation.qk_dim + operation.v_dim)
-    return share.rows(operation.positions) * per_token / share.tp
 
 
 def memory_bytes(operation: MemoryPass, share: Share, *, backward: bool = False) -> FloatColumn:

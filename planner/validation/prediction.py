@@ -17,6 +17,7 @@ class Prediction:
     reason     code that says why there is no prediction, or "" (see `texts.sentences`)
     scorable   False for rows that their source marks as context only
     slices     (dimension, value) pairs by which errors are grouped: ("accelerator", "H100"), ("model", ...), ...
+    interval80 ends between which four of five measurements should lie, or None
     """
 
     row: int
@@ -27,10 +28,16 @@ class Prediction:
     reason: str
     scorable: bool
     slices: tuple[tuple[str, str], ...]
+    interval80: tuple[float, float] | None = None
 
     @property
     def relative_error(self) -> float | None:
-        """predicted / measured - 1; None without a prediction or with nothing measured."""
+        """`predicted / measured - 1`; None without a prediction or with nothing measured."""
         if self.predicted is None or self.measured == 0.0:
             return None
         return self.predicted / self.measured - 1.0
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the measurement lies within the interval; None without one."""
+        return None if self.interval80 is None else self.interval80[0] <= self.measured <= self.interval80[1]

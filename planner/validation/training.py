@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,7 +100,19 @@ def _of_row(
     for quantity, value in measured:
         if value is not None:
             predicted = None if run is None or step_s is None else quantity.of_step(step_s, run, row)
-            yield _prediction(position, row, quantity.column, value, predicted, reason if predicted is None else "", slices)
+            found = _prediction(position, row, quantity.column, value, predicted, reason if predicted is None else "", slices)
+            if run is not None and step_s is not None:
+                found = replace(found, interval80=_interval(quantity, step_s, run, row, library))
+            yield found
+
+
+def _interval(quantity: _Quantity, step_s: float, run: TrainingRun, row: Mapping[str, str], library: Library) -> tuple[float, float] | None:
+    """The interval of the step time, carried over to the quantity."""
+    fitted = library.training_efficiency.training
+    borrowed = run.accelerator not in fitted.accelerators
+    ends = [quantity.of_step(step_s * ratio, run, row) for ratio in fitted.step_time_interval(experts=run.experts, borrowed=borrowed)]
+    known = sorted(end for end in ends if end is not None)
+    return (known[0], known[-1]) if known else None
 
 
 def _lacks_format(run: TrainingRun, library: Library) -> bool:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from facts.errors import RackwrightError
@@ -43,6 +45,12 @@ def test_errors_are_relative_to_the_measurement():
     assert (found.n, found.median_ape_pct, found.median_bias_pct) == (3, pytest.approx(10.0), pytest.approx(10.0))
     assert found.p90_ape_pct == pytest.approx(26.0)
     assert found.interval80_coverage_pct is None
+
+
+def test_coverage_is_the_share_of_measurements_within_their_intervals():
+    inside, outside = replace(item(90.0), interval80=(80.0, 120.0)), replace(item(90.0), interval80=(80.0, 95.0))
+    found = next(part for part in error_slices([inside, inside, inside, outside, item(90.0)]) if part.by == "all")
+    assert found.interval80_coverage_pct == 75.0
 
 
 def test_rows_that_do_not_count_and_rows_with_searched_parallelism_stay_out_of_the_other_slices():

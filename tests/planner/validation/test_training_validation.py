@@ -50,6 +50,9 @@ def test_every_measured_quantity_of_a_row_is_predicted():
     assert abs(found["step_time_s"].relative_error) < 0.2
     assert found["step_time_s"].predicted * found["tokens_per_s_per_acc"].predicted * 64 == pytest.approx(256 * 8192)
     assert dict(found["step_time_s"].slices)["parallelism"] == "known"
+    for prediction in found.values():
+        low, high = prediction.interval80
+        assert low < prediction.predicted < high
 
 
 @pytest.mark.parametrize(
