@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages import watch
 from playwright.sync_api import BrowserType, Page
+
+from tests.browser.pages import watch
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = (

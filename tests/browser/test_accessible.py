@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import opened
 from playwright.sync_api import Browser, Page
+
+from tests.browser.pages import opened
 
 STATES = {
     "example": "/",

@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from pages import WAIT_MS, downloaded, enter, figures, number, opened, settled, watch
 from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.pages import WAIT_MS, downloaded, enter, figures, number, opened, settled, watch
 
 SAVED_LINK = "/?v=1&model=llama3.1-8b&task=serving&rate=25&in=2048"
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import sample
 from streamlit.testing.v1 import AppTest
 
 from dashboard import engine
 from planner.request import PlanRequest
+from tests.dashboard import sample
 
 APP = Path(__file__).parents[2] / "app.py"
 

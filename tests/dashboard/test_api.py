@@ -16,7 +16,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-import sample
 
 from cli.main import main
 from cli.requests import read_requests
@@ -26,6 +25,7 @@ from dashboard.openapi import document
 from facts.version import VERSION
 from planner.answer import Plan
 from planner.request import PlanRequest
+from tests.dashboard import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "finetune-8b.yaml"

@@ -3,13 +3,13 @@
 import re
 
 import pytest
-import sample
 from streamlit.testing.v1 import AppTest
 
 from dashboard import engine
 from facts.errors import Fault, RackwrightError
 from planner.links import encode_link
 from planner.request import PlanRequest
+from tests.dashboard import sample
 
 
 def text_of(app: AppTest) -> str:
