@@ -14,6 +14,8 @@ from texts.translations import LANGUAGES, Language
 
 COMMANDS = {
     "plan": "answer requests: which cluster, at which cost, limited by what",
+    "report": "write a plan as HTML to read and print",
+    "frontier": "write every configuration of the shortlist as CSV or Parquet",
     "link": "print the link of a request",
     "serve": "open the dashboard in a browser",
     "catalog": "list, show and check the hardware catalog",

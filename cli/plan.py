@@ -1,4 +1,4 @@
-"""`rackwright plan`: answers requests, as a table for people, JSON for programs or CSV for spreadsheets."""
+"""`rackwright plan`: answers requests, as a table for people, JSON for programs, CSV for spreadsheets or YAML to ask again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import yaml
 
 from cli import Commands
 from cli.requests import NamedRequest, faults_named, read_requests
@@ -56,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan every request, then print; nothing is printed unless all of them could be planned."""
     if not arguments.requests and not arguments.link:
         arguments.parser.error("give a request or --link")
+    if arguments.format == "yaml" and len(arguments.requests) + len(arguments.link) > 1:
+        arguments.parser.error("yaml holds one request")
     requests = read_requests(arguments.requests, arguments.link)
     for notice in (notice for named in requests for notice in named.notices):
         print(sentence(notice, arguments.lang), file=sys.stderr)
@@ -85,6 +89,16 @@ def _json(answers: Sequence[Answer], _: argparse.Namespace) -> str:
     """One plan is an object, several are a list."""
     texts = [answer.canonical_json() for _, answer in answers]
     return (texts[0] if len(texts) == 1 else "[\n" + ",\n".join(texts) + "\n]") + "\n"
+
+
+def _yaml(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
+    """The request, as this command reads it, with its answer in a comment."""
+    ((_, answer),) = answers
+    language: Language = arguments.lang
+    headline = _headline(answer.recommendations[0], language) if answer.recommendations else tr("Nothing fits.", language)
+    told = (_task(answer, language), headline, f"rackwright {answer.version}, catalog {answer.catalog_release}")
+    comment = "".join(f"# {' '.join(line.split())}\n" for line in told)
+    return comment + yaml.safe_dump(answer.request.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _csv(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
@@ -118,7 +132,7 @@ def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
     return "\n".join(blocks)
 
 
-_FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"table": _tables, "json": _json, "csv": _csv}
+_FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"table": _tables, "json": _json, "yaml": _yaml, "csv": _csv}
 
 
 def _columns(answer: Plan, shown: Sequence[Recommendation]) -> list[PlanColumn[Recommendation]]:

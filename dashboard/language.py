@@ -1,16 +1,33 @@
-"""The language of this browser session, and messages in it."""
+"""The language of this browser session, and messages in it; what is written outside of a session says its own."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import streamlit as st
 
 from texts.translations import LANGUAGE_NAMES, LANGUAGES, Language, tr, trn
 
 _KEY = "language"
+_SPOKEN: ContextVar[Language | None] = ContextVar("spoken", default=None)
+
+
+@contextmanager
+def speaking(tongue: Language) -> Iterator[None]:
+    """Messages inside are in `tongue`, whatever the session, if there is one, has chosen."""
+    before = _SPOKEN.set(tongue)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(before)
 
 
 def language() -> Language:
     """The session's language: chosen, or that of the browser where we have it, else English."""
+    if (spoken := _SPOKEN.get()) is not None:
+        return spoken
     chosen: Language | None = st.session_state.get(_KEY)
     if chosen is not None:
         return chosen

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from planner.answer import BillLine, Recommendation
+from planner.answer import BillLine, FrontierPoint, Recommendation
 
 Value: TypeAlias = str | int | float | None
 Row = TypeVar("Row")
@@ -102,4 +102,17 @@ BILL_COLUMNS: tuple[PlanColumn[BillLine], ...] = (
     PlanColumn("price_date", "Price of", None, lambda line: line.price_date or None, "unknown"),
     PlanColumn("price_basis", "Price rests on", None, lambda line: line.price_basis or None, "unknown"),
     PlanColumn("source", "Source", None, lambda line: line.source or None, "unknown"),
+)
+
+FRONTIER_COLUMNS: tuple[PlanColumn[FrontierPoint], ...] = (
+    PlanColumn("accelerator_id", "Accelerator id", None, lambda point: point.accelerator_id),
+    PlanColumn("accelerators", "Accelerators", 0, lambda point: point.devices),
+    PlanColumn("precision", "Precision", None, lambda point: point.precision),
+    PlanColumn("total_usd", "Cost (USD)", 0, lambda point: point.cost_usd),
+    PlanColumn("total_is", "Cost is", None, lambda point: "at least" if point.at_least else "complete"),
+    PlanColumn("facility_w", "Facility power (W)", 0, lambda point: point.facility_w, "unknown"),
+    PlanColumn("tokens_per_s", "Tokens/s", 0, lambda point: point.tokens_per_s),
+    PlanColumn("time_s", "Time (s)", 3, lambda point: point.time_s),
+    PlanColumn("carbon_kgco2e", "Carbon (kg CO₂e)", 0, lambda point: point.carbon_kgco2e, "unknown"),
+    PlanColumn("pareto", "On the frontier", None, lambda point: "yes" if point.pareto else "no"),
 )

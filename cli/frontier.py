@@ -1,0 +1,67 @@
+"""`rackwright frontier`: every configuration of the shortlist, as CSV for spreadsheets or Parquet for programs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cli import Commands
+from cli.requests import faults_named, read_requests
+from cli.tables import cells
+from facts.errors import Fault, RackwrightError
+from planner import plan
+from planner.answer import FrontierPoint
+from planner.library import load_library
+from planner.tables import FRONTIER_COLUMNS
+from texts.csv_cells import csv_bytes
+
+CSV_ROWS = 100_000  # more than that and a spreadsheet is the wrong tool
+NamedPoint = tuple[str, str, FrontierPoint]  # of which request, of which model
+_NAMES = ("request", "model", *(column.name for column in FRONTIER_COLUMNS))
+
+
+def register(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("frontier", description="Write every configuration of the shortlist. Exit code 1: nothing fits.")
+    parser.add_argument("requests", nargs="+", metavar="REQUEST", help="request in YAML or JSON; - reads standard input")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write: .csv or .parquet")
+    parser.add_argument("--catalog", action="append", default=[], type=Path, metavar="FILE", help="own catalog entries; may be repeated")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan every request, then write all points to one file."""
+    ending = arguments.output.suffix.lower()
+    if ending not in _WRITERS:
+        raise RackwrightError(Fault("not_allowed", field="--output", value=str(arguments.output), allowed=", ".join(_WRITERS)))
+    requests = read_requests(arguments.requests)
+    library = load_library(arguments.catalog)
+    points: list[NamedPoint] = []
+    for named in requests:
+        with faults_named(named.name):
+            answer = plan(named.request, library)
+        points += [(named.name, answer.model_name, point) for point in answer.frontier]
+    try:
+        _WRITERS[ending](arguments.output, points)
+    except OSError as error:
+        raise RackwrightError(Fault("file_unwritable", str(arguments.output), value=error.strerror or "")) from None
+    return 0 if points else 1
+
+
+def _csv(path: Path, points: Sequence[NamedPoint]) -> None:
+    """Text and numbers as spreadsheets take them. Raises `RackwrightError` for more rows than they do."""
+    if len(points) > CSV_ROWS:
+        raise RackwrightError(Fault("file_too_large", path.name, value=f"{len(points)} rows", allowed=f"<= {CSV_ROWS} rows"))
+    path.write_bytes(csv_bytes(_NAMES, [(name, model, *cells(FRONTIER_COLUMNS, point)) for name, model, point in points]))
+
+
+def _parquet(path: Path, points: Sequence[NamedPoint]) -> None:
+    """Typed columns, unknown figures as null."""
+    import pandas as pd  # noqa: PLC0415 half a second that a CSV need not wait for
+
+    rows = [(name, model, *(column.value(point) for column in FRONTIER_COLUMNS)) for name, model, point in points]
+    pd.DataFrame(rows, columns=list(_NAMES)).to_parquet(path, engine="pyarrow", index=False)
+
+
+_WRITERS: dict[str, Callable[[Path, Sequence[NamedPoint]], None]] = {".csv": _csv, ".parquet": _parquet}
