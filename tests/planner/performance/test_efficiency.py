@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from training_cases import A100, B300, GB200, H100, platform
 
 from hardware_db import load_hardware
 from planner.performance.efficiency import Condition, gemm_s, load_efficiency, nearest_relative
 from planner.performance.operations import Product
 from planner.search.columns import PRECISIONS
+from tests.planner.performance.training_cases import A100, B300, GB200, H100, platform
 
 FP8, BF16 = PRECISIONS.index("fp8"), PRECISIONS.index("bf16")
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from training_cases import model
 
 from planner.counting.flops import forward_flops_per_sample
 from planner.performance.operations import (
@@ -16,6 +15,7 @@ from planner.performance.operations import (
     operations,
     pipeline_layers,
 )
+from tests.planner.performance.training_cases import model
 
 
 def share(tokens, *, context=None, tp=1, ep=1, expert_tp=None, samples=1):

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from training_cases import A100, B300, GB200, GB300, H100, H200, model, step, tokens_per_s
 
 from measurements.model_shapes import model_shapes
 from model_db import load_models
 from planner.performance.efficiency import Condition
 from planner.validation.training_runs import gpt
+from tests.planner.performance.training_cases import A100, B300, GB200, GB300, H100, H200, model, step, tokens_per_s
 
 FOUNDRY = Condition("llm-foundry")
 BRIDGE = Condition("megatron-bridge", "26.04.01")

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_cases import A100, GB200, H100, columns, model, platform, step
 
 from planner.performance.efficiency import load_efficiency
 from planner.performance.training import RESOURCES, training_step
 from planner.request import Training
 from planner.search.columns import TrainingColumns
+from tests.planner.performance.training_cases import A100, GB200, H100, columns, model, platform, step
 
 
 def rows(count, seed=0):
