@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from memory_cases import MODELS, RECIPES, architecture, small_decoder, strategies, training_columns
 
 from model_db.architecture import Attention, GatedDeltaNet, Mla, Mlp, Moe
 from planner.memory.activations import layer_activations, unit_activations
@@ -13,6 +12,7 @@ from planner.memory.stages import unit_kept
 from planner.memory.training import training_memory
 from planner.request import Training
 from planner.search.columns import RECOMPUTES
+from tests.planner.memory.memory_cases import MODELS, RECIPES, architecture, small_decoder, strategies, training_columns
 
 MEGABYTE = 1e6
 

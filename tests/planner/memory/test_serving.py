@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_cases import GIB, MODELS, architecture, serving_columns, small_decoder
 
 from facts.errors import RackwrightError
 from model_db.weight_formats import weight_format
@@ -18,6 +17,7 @@ from planner.memory.recipe_table import recipe_table
 from planner.memory.serving import ServedContext, layer_cache_elements, serving_memory
 from planner.request import Serving
 from planner.search.columns import PRECISIONS
+from tests.planner.memory.memory_cases import GIB, MODELS, architecture, serving_columns, small_decoder
 
 ONE_TOKEN_BLOCKS = serving_recipe("vllm").model_copy(update={"block_tokens": 1})
 

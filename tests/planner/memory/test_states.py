@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
-from memory_cases import GIB, MODELS, RECIPES, architecture, one_matrix, small_decoder, strategies, training_columns
 
 from model_db.architecture import Moe, Norm
 from planner.counting.layers import layer_parameters
@@ -18,6 +17,7 @@ from planner.memory.stages import Task, unit_states
 from planner.memory.states import expert_share, expert_tensor_parallel, optimizer_bytes
 from planner.memory.training import training_memory
 from planner.request import Training
+from tests.planner.memory.memory_cases import GIB, MODELS, RECIPES, architecture, one_matrix, small_decoder, strategies, training_columns
 
 ZERO_PAPER = training_recipe("deepspeed")  # 2 + 2 + 12 bytes, the accounting of arXiv:1910.02054
 

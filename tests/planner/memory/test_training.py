@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_cases import MODELS, PARTS, RECIPES, architecture, small_decoder, strategies, training_columns
 
 from model_db.weight_formats import weight_format
 from planner.memory.formats import NARROW, product_bytes
@@ -18,6 +17,7 @@ from planner.memory.states import expert_share, expert_tensor_parallel, optimize
 from planner.memory.training import training_memory
 from planner.request import Training
 from planner.search.columns import SCHEDULES
+from tests.planner.memory.memory_cases import MODELS, PARTS, RECIPES, architecture, small_decoder, strategies, training_columns
 
 
 def stage_by_stage(model, training, recipe, c):
