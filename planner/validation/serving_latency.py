@@ -9,9 +9,9 @@ from planner.library import Library
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
-from planner.validation.rows import number_cell, text_cell
+from planner.validation.rows import text_cell
 from planner.validation.serving_names import served_model, serving_accelerator
-from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError, predictions
+from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError, degree_cell, positive_cell, predictions
 
 _BF16 = PRECISIONS.index("bf16")
 _NO_LOAD = "no_load"
@@ -30,11 +30,11 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
     precision = _BF16 if precision is None else precision
     split = text_cell(row, "mode") == "disagg"
     decode, prefill = _layout(row, "decode_" if split else ""), _layout(row, "prefill_") if split else None
-    clients = number_cell(row, "concurrency")
+    clients = positive_cell(row, "concurrency")
     if clients is None:
-        batch = number_cell(row, "decode_batch_size" if split else "batch_size")
+        batch = positive_cell(row, "decode_batch_size" if split else "batch_size")
         clients = None if batch is None else batch * decode.replicas * (1 if split else decode.attention_dp)
-    lengths = number_cell(row, "isl"), number_cell(row, "osl")
+    lengths = positive_cell(row, "isl"), positive_cell(row, "osl")
     if clients is None or lengths[0] is None or lengths[1] is None:
         raise UnpredictableError(_NO_LOAD)
     drawn = text_cell(row, "origin").lower().startswith("inferencex")
@@ -42,7 +42,7 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
     share = _DRAWN_LENGTH if drawn else 1.0
     engine = text_cell(row, "framework").lower()
     cells: tuple[tuple[Quantity, str], ...] = (("ttft_s", "ttft_ms"), ("tpot_s", "tpot_ms"))
-    values = {quantity: number_cell(row, cell) for quantity, cell in cells}
+    values = {quantity: positive_cell(row, cell) for quantity, cell in cells}
     measured = {quantity: value * 1e-3 for quantity, value in values.items() if value}
     return ServingRun(
         row=position,
@@ -73,7 +73,7 @@ def _layout(row: Mapping[str, str], prefix: str) -> Layout:
     """Degrees of a pool; devices = tp pp attention_dp, expert degrees lie inside."""
 
     def degree(name: str) -> int:
-        return max(1, round(number_cell(row, prefix + name) or 1))
+        return degree_cell(row, prefix + name) or 1
 
     return Layout(degree("tp_size"), degree("pp_size"), degree("moe_ep_size"), degree("attention_dp_size"), degree("num_workers"))
 

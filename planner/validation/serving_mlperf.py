@@ -15,13 +15,14 @@ from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
-from planner.validation.rows import is_scorable, number_cell, text_cell
+from planner.validation.rows import is_scorable, text_cell
 from planner.validation.serving_names import served_model, serving_accelerator, serving_names
-from planner.validation.serving_runs import Bench, Layout, ServingRun, UnpredictableError, run_slices
+from planner.validation.serving_runs import Bench, Layout, ServingRun, UnpredictableError, degree_cell, positive_cell, run_slices
 
 _NO_LOAD = "no_load"
 _DEGREES = (1, 2, 4, 8)
 _CPU = "cpu"
+_SOCKETS = 2  # of a CPU system whose row does not say
 _WORKING_BATCH = 128
 _RANKS = (4, 8, 16, 32, 72)  # attention ranks that expert models may be spread over
 
@@ -30,22 +31,22 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
     """The run of a row, once for each layout it may have used. Raises `UnpredictableError`."""
     benchmark = text_cell(row, "benchmark").removesuffix("-99.9").removesuffix("-99")
     lengths = serving_names().benchmarks.get(benchmark)
-    scenario, result = text_cell(row, "scenario"), number_cell(row, "result")
+    scenario, result = text_cell(row, "scenario"), positive_cell(row, "result")
     limits = serving_names().limits.get(benchmark, {}).get(scenario)
     if lengths is None or result is None or text_cell(row, "units") != "Tokens/s" or (limits is None and scenario != "Offline"):
         raise UnpredictableError(_NO_LOAD)
     model = served_model(benchmark, library)
-    count = round(number_cell(row, "accelerators_total") or 0)
+    count = degree_cell(row, "accelerators_total") or 0
     chip = serving_accelerator(text_cell(row, "accelerator") if count else text_cell(row, "host_cpu"), library)
-    per_node = round(number_cell(row, "accelerators_per_node") or 0) or count
+    per_node = degree_cell(row, "accelerators_per_node") or count
     if not count:
-        per_node = round(number_cell(row, "host_sockets") or 2)
-        count = per_node * max(1, round(number_cell(row, "nodes") or 1))
+        per_node = degree_cell(row, "host_sockets") or _SOCKETS
+        count = per_node * (degree_cell(row, "nodes") or 1)
     precision = _precision(row, chip, library)
     shares = serving_names().mean_over_limit.get(scenario, (1.0, 1.0))
-    stated = number_cell(row, "tp")
-    degrees = [round(stated)] if stated else [degree for degree in _DEGREES if degree <= per_node and count % degree == 0]
-    layouts = [Layout(degree, 1, 1, 1, count // degree) for degree in degrees]
+    stated = degree_cell(row, "tp")
+    degrees = [stated] if stated else [degree for degree in _DEGREES if degree <= per_node and count % degree == 0]
+    layouts = [Layout(degree, 1, 1, 1, max(1, count // degree)) for degree in degrees]
     if not stated and serving_demand(library.models[model].architecture).experts:
         layouts += [Layout(1, 1, ranks, ranks, count // ranks) for ranks in _RANKS if count % ranks == 0]
     engine = _engine(text_cell(row, "software"))
@@ -63,9 +64,9 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
             regime="limits" if limits else "offline",
             decode=layout,
             input_tokens=lengths.input,
-            output_tokens=number_cell(row, "mean_output_len_measured") or lengths.output,
+            output_tokens=positive_cell(row, "mean_output_len_measured") or lengths.output,
             clients=float("inf"),
-            most_batch=number_cell(row, "max_batch") or float("inf"),
+            most_batch=positive_cell(row, "max_batch") or float("inf"),
             ttft_limit_s=limits[0] * shares[0] if limits else float("inf"),
             tpot_limit_s=limits[1] * shares[1] if limits else float("inf"),
             measured={"output_tokens_per_s": result},

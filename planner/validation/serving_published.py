@@ -9,9 +9,18 @@ from planner.library import Library
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
-from planner.validation.rows import number_cell, text_cell
+from planner.validation.rows import text_cell
 from planner.validation.serving_names import served_model, serving_accelerator, serving_names
-from planner.validation.serving_runs import Layout, Quantity, Regime, ServingRun, UnpredictableError, predictions
+from planner.validation.serving_runs import (
+    Layout,
+    Quantity,
+    Regime,
+    ServingRun,
+    UnpredictableError,
+    degree_cell,
+    positive_cell,
+    predictions,
+)
 
 _NO_LOAD = "no_load"
 _REGIMES: Mapping[str, Regime] = {
@@ -55,14 +64,14 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
     decode, prefill = _layouts(row, chip)
     measured: dict[Quantity, float] = {}
     for quantity, cell, unit in _CELLS:
-        value = number_cell(row, cell)
+        value = positive_cell(row, cell)
         if value and quantity not in measured:
             measured[quantity] = value * unit
     if stated == "online saturated":
         measured = {name: value for name, value in measured.items() if name == "output_tokens_per_s"}
-    cap = number_cell(row, "max_num_seqs") or (_DEFAULT_SEQUENCES if engine == "vllm_0" else None)
-    if regime == "offline" and number_cell(row, "batch"):
-        cap = number_cell(row, "batch")
+    cap = positive_cell(row, "max_num_seqs") or (_DEFAULT_SEQUENCES if engine == "vllm_0" else None)
+    if regime == "offline" and positive_cell(row, "batch"):
+        cap = positive_cell(row, "batch")
     return ServingRun(
         row=position,
         row_id=text_cell(row, "row_id"),
@@ -89,7 +98,7 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
 
 def _lengths(row: Mapping[str, str]) -> tuple[float | None, float]:
     task = serving_names().input_tokens.get(text_cell(row, "load"))
-    return number_cell(row, "isl") or (task.value if task else None), number_cell(row, "osl") or 1.0
+    return positive_cell(row, "isl") or (task.value if task else None), positive_cell(row, "osl") or 1.0
 
 
 def _clients(row: Mapping[str, str], regime: Regime | None) -> float | None:
@@ -97,29 +106,29 @@ def _clients(row: Mapping[str, str], regime: Regime | None) -> float | None:
         case "offline":
             return float("inf")
         case "closed":
-            return number_cell(row, "concurrency")
+            return positive_cell(row, "concurrency")
         case "open":
-            return number_cell(row, "achieved_rps") or number_cell(row, "offered_rps")
+            return positive_cell(row, "achieved_rps") or positive_cell(row, "offered_rps")
         case "static":
-            return number_cell(row, "batch") or 1.0
+            return positive_cell(row, "batch") or 1.0
         case _:
-            return number_cell(row, "batch")
+            return positive_cell(row, "batch")
 
 
 def _layouts(row: Mapping[str, str], chip: str) -> tuple[Layout, Layout | None]:
     """Degrees of a replica; its number fills the accelerators that the row names."""
-    count = max(1, round(number_cell(row, "accel_count") or 1))
+    count = degree_cell(row, "accel_count") or 1
     pools = _POOLS.search(text_cell(row, "disagg"))
     if pools:
         prefill, decode, tp = (int(group) for group in pools.groups())
         return Layout(tp, 1, 1, 1, decode), Layout(tp, 1, 1, 1, prefill)
-    tp, pp = max(1, round(number_cell(row, "tp") or count)), max(1, round(number_cell(row, "pp") or 1))
+    tp, pp = degree_cell(row, "tp") or count, degree_cell(row, "pp") or 1
     if any(chip.startswith(prefix) for prefix in serving_names().core_counting):
         tp = count
-    ep = max(1, round(number_cell(row, "ep") or 1))
-    dp = number_cell(row, "attn_dp")
-    if dp is not None and dp > 1:
-        tp, ranks = max(1, count // round(dp) // pp), round(dp)
+    ep = degree_cell(row, "ep") or 1
+    dp = degree_cell(row, "attn_dp") or 1
+    if dp > 1:
+        tp, ranks = max(1, count // dp // pp), dp
     elif text_cell(row, "attn_dp") == "True" or _ATTENTION_DP in text_cell(row, "note"):
         tp, ranks, ep = 1, tp, tp
     else:

@@ -28,7 +28,7 @@ from planner.performance.serving_step import Replica
 from planner.request import Serving
 from planner.search.columns import PRECISIONS, FloatColumn, ServingColumns
 from planner.validation.prediction import Prediction
-from planner.validation.rows import is_scorable, text_cell
+from planner.validation.rows import is_scorable, number_cell, text_cell
 
 Regime = Literal["closed", "offline", "static", "steady", "open", "limits"]
 Quantity = Literal["ttft_s", "tpot_s", "itl_s", "output_tokens_per_s"]
@@ -95,6 +95,18 @@ class ServingRun:
     def family(self) -> tuple[str, str, str]:
         """(model, accelerator, precision): what leave-one-family-out leaves out."""
         return self.model, self.accelerator, PRECISIONS[self.precision]
+
+
+def positive_cell(row: Mapping[str, str], name: str, most: float = 1e7) -> float | None:
+    """The cell as a number above 0 and up to `most`, or None."""
+    value = number_cell(row, name)
+    return value if value is not None and 0 < value <= most else None
+
+
+def degree_cell(row: Mapping[str, str], name: str) -> int | None:
+    """The cell as a degree of parallelism or a number of devices, or None."""
+    value = positive_cell(row, name, 1e5)
+    return max(1, round(value)) if value is not None else None
 
 
 Understanding = Callable[[int, Mapping[str, str], Library], ServingRun]

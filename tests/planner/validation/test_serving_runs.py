@@ -153,3 +153,15 @@ def test_the_packaged_fit_is_written_as_it_is_read():
     text = serving_yaml(fit)
     assert text.startswith("# Serving parameters")
     assert f"  linear_bandwidth: {fit.physics.linear_bandwidth:.5g}" in text
+
+
+@pytest.mark.parametrize("value", ["1e300", "-3", "0", "", "nan", "many"])
+@pytest.mark.parametrize("cell", ["tp_size", "concurrency", "isl", "osl", "moe_ep_size", "attention_dp_size", "ttft_ms"])
+def test_no_cell_of_anyones_rows_breaks_the_prediction(library, cell, value):
+    (*predictions,) = serving_latency.predict([LATENCY | {cell: value}], library)
+    assert predictions
+    assert all(prediction.predicted is None or np.isfinite(prediction.predicted) for prediction in predictions)
+
+
+def test_a_table_without_any_known_row_gives_reasons_alone(library):
+    assert [prediction.reason for prediction in serving_latency.predict([LATENCY | {"model": "?"}], library)] == ["unknown_model"]
