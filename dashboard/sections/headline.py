@@ -58,9 +58,8 @@ def trust(plan: Plan, shown: Recommendation) -> None:
     else:
         text = say("Speed is an estimate from data sheets and efficiencies of related accelerators; confirm it with a measurement.")
     if isinstance(plan.request.workload, Serving):
-        text = say(
-            "{text} Predicted for {software}.", text=text, software=say(FIELDS["workload.engine"].choices[plan.request.workload.engine])
-        )
+        software = FIELDS["workload.engine"].choices[plan.request.workload.engine]
+        text = say("{text} Predicted for {software}.", text=text, software=say(software))
     st.caption(plain(text))
 
 
