@@ -16,8 +16,7 @@ from planner.ground import Ground, existing_room
 from planner.hosts import HostNeeds
 from planner.outcomes import Candidates, Outcomes
 
-ADDED_PARTS = {"memory", "drive", "storage_server"}
-SERVER_PARTS = {"server", "accelerator"} | ADDED_PARTS
+SERVER_PARTS = {"server", "accelerator", "memory", "drive", "storage_server"}
 RACK_PARTS = {"rack", "pdu", "pdu_kw", "liquid_kw"}
 
 
@@ -54,7 +53,7 @@ def exact_holdings(closed: Holdings, clusters: list[ClusterDesign | None] | None
     exact["racks_usd"][rows] = [_usd(bill, RACK_PARTS) for bill in bills]
     exact["network_usd"][rows] = [_usd(bill, {line.part for line in bill} - SERVER_PARTS - RACK_PARTS) for bill in bills]
     exact["network_w"][rows] = [_w(bill, {line.part for line in bill} - SERVER_PARTS - RACK_PARTS) for bill in bills]
-    exact["hosts_w"][rows] += [_w(bill, ADDED_PARTS) for bill in bills]
+    exact["hosts_w"][rows] = [_w(bill, SERVER_PARTS) for bill in bills] - closed.accelerators_w[rows]
     exact["unpriced"][rows] = [_unpriced(bill, {"server", "accelerator"}) for bill in bills]
     exact["at_least"][rows] = [cluster.at_least for cluster in clusters if cluster]
     exact["room_used"][rows] = np.array([cluster.room_used for cluster in clusters if cluster]).reshape(exact["room_used"][rows].shape)

@@ -11,6 +11,7 @@ import numpy as np
 from hardware_db import Hardware
 from hardware_db.records import Accelerator, Price, Server
 from planner.admission import owned
+from planner.cluster.host import training_memory_bytes
 from planner.cluster.infrastructure import Infrastructure, infrastructure
 from planner.cluster.network import compute_fabric_id, compute_template
 from planner.cluster.platform import Platforms, platforms
@@ -107,12 +108,27 @@ def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator
         subject=about,
         hardware=priced,
         platforms=stands,
-        infrastructure=infrastructure(priced, stands, compute=compute, stock=stock, room=existing_room(request.room)),
+        infrastructure=infrastructure(
+            priced,
+            stands,
+            compute=compute,
+            host_memory_bytes=_host_memory_bytes(request, stands),
+            stock=stock,
+            room=existing_room(request.room),
+        ),
         compute=compute,
         stock=stock,
         rates=tuple(hourly_rate(id_, hardware.cloud_offers, request.site.cloud_term, request.prices) for id_ in accelerator_ids),
         precisions=tuple(_formats(request, about.native_format, {PRECISIONS[i] for i in np.flatnonzero(units)}) for units in has_units),
     )
+
+
+def _host_memory_bytes(request: PlanRequest, stands: Platforms) -> list[float]:
+    """Least host memory of each platform's server that the search counts: of training, where it is the same for all candidates."""
+    if not isinstance(request.workload, Training):
+        return []
+    needed: list[float] = training_memory_bytes(stands.memory_bytes * stands.devices_per_server).tolist()
+    return needed
 
 
 def existing_room(limits: RoomLimits) -> Room:

@@ -130,7 +130,7 @@ def design_cluster(
     drives = drive_choice(hardware, server, options.local_drive_bytes) if own else None
 
     parts = server_parts(hardware, chip, server, servers)
-    parts += _host_parts(memory, drives, servers)
+    parts += [choice.part(servers) for choice in (memory, drives) if choice]
     parts += [part for plan, tree in built for part in _network_parts(plan, tree, servers)]
     parts += _storage_parts(hardware, options)
     parts += _management_parts(hardware, plans, parts, servers)
@@ -183,13 +183,6 @@ def _network_parts(plan: NetworkPlan, tree: FatTree | None, servers: int) -> Ite
             yield Part.of(f"{plan.name}_{part.record.kind}", part.record, count * part.quantity, part.unit_w, part.record.price)
     if plan.manager and tree.leaves[0] > 1:
         yield Part(f"{plan.name}_manager", plan.manager.id, 1, plan.manager.power_max_w, plan.manager.price)
-
-
-def _host_parts(memory: MemoryChoice | None, drives: DriveChoice | None, servers: int) -> Iterator[Part]:
-    if memory:
-        yield Part("memory", memory.module.id, servers * memory.quantity, memory.module.power_w, memory.module.price)
-    if drives:
-        yield Part("drive", drives.drives.id, servers * drives.quantity, drives.drives.power_active_w, drives.price)
 
 
 def _storage_parts(hardware: Hardware, options: ClusterOptions) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hardware_db import Hardware
 from hardware_db.records import Accelerator, Cpu, DeviceMemory, MemoryModule, Price, Server, StorageClass
-from planner.cluster.bill import times
+from planner.cluster.bill import Part, times
 from planner.cluster.templates import templates
 from planner.search.columns import FloatColumn
 
@@ -25,6 +25,10 @@ class MemoryChoice:
     size_bytes: float
     bandwidth_bytes_per_s: float | None  # of all channels; None where the processor or its memory is not known
 
+    def part(self, servers: int) -> Part:
+        """The modules of `servers` hosts."""
+        return Part("memory", self.module.id, servers * self.quantity, self.module.power_w, self.module.price)
+
 
 @dataclass(frozen=True, slots=True)
 class DriveChoice:
@@ -34,6 +38,10 @@ class DriveChoice:
     quantity: int
     drive_bytes: float
     price: Price | None  # of one drive
+
+    def part(self, servers: int) -> Part:
+        """The drives of `servers` hosts."""
+        return Part("drive", self.drives.id, servers * self.quantity, self.drives.power_active_w, self.price)
 
 
 def training_memory_bytes(device_memory_bytes: Number) -> Number:

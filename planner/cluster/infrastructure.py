@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_db import Hardware
-from hardware_db.records import FacilityPart, Price, Switch
+from hardware_db.records import FacilityPart, Price, Server, Switch
 from planner.cluster.bill import Part, times
 from planner.cluster.fabric import FatTree, Wiring, fat_tree
+from planner.cluster.host import memory_choice
 from planner.cluster.network import NetworkName, NetworkPlan, link_finder, network_plans, switch_w
 from planner.cluster.platform import Platforms
 from planner.cluster.ports import devices_per_server
@@ -28,7 +29,7 @@ _COUNTED: tuple[NetworkName, ...] = ("compute", "front_end")  # what every clust
 _MANAGER, _CARDS = 4, 5  # places in `_units`
 _FREE = Price(0.0, 0.0, 0.0, "", "")
 _PRESENT_AT_MOST = 32_000_000  # entries of the table of distinct keys
-_SERVER_PARTS = 2  # a server with its accelerators, or each by itself
+_SERVER_PARTS = 3  # a server with its accelerators, or each by itself; memory
 _RACKS, _POWER = ROOM_LIMITS.index("room_racks"), ROOM_LIMITS.index("room_power")
 _ROUNDING = 1e-9
 
@@ -39,7 +40,7 @@ class PerDevice:
 
     What is in stock costs nothing.
 
-    server_usd    the servers with their accelerators
+    server_usd    the servers with their accelerators and memory
     network_usd   switches, links, cards, managers, service network; 0 for a single server
     rack_usd      racks with power distribution and liquid cooling
     unpriced      a price of the servers or accelerators to buy is unknown
@@ -182,13 +183,15 @@ def infrastructure(
     platforms: Platforms,
     *,
     compute: Sequence[FabricTemplate] = (),
+    host_memory_bytes: Sequence[float] = (),
     stock: Mapping[str, int] | None = None,
     room: Room | None = None,
 ) -> Infrastructure:
     """Unit figures of `platforms`, with their networks between accelerators and to the front end.
 
-    compute   template of the network between accelerators of each platform, the defaults if not given
-    stock     catalog id -> pieces that are there already
+    compute             template of the network between accelerators of each platform, the defaults if not given
+    host_memory_bytes   least memory of one server of each platform; what is missing is bought
+    stock               catalog id -> pieces that are there already
     """
     find_link, owned, room = link_finder(hardware), stock or {}, room or Room()
     pairs = [
@@ -200,7 +203,8 @@ def infrastructure(
         [plan for plan in network_plans(hardware, chip, server, asked, find_link) if plan.name in _COUNTED]
         for (chip, server), asked in zip(pairs, chosen, strict=True)
     ]
-    parts = [server_parts(hardware, chip, server, 1) for chip, server in pairs]
+    needs = host_memory_bytes or [0.0] * len(pairs)
+    parts = [server_parts(hardware, *pair, 1) + _memory(hardware, pair[1], need) for pair, need in zip(pairs, needs, strict=True)]
     loads = [server_load(hardware, chip, server, 1) for chip, server in pairs]
     single = [racks(hardware, load, (), room) for load in loads]
     shelves = [(*rack_shares(hardware, one.design_rack_w), liquid_share(hardware, one.liquid_w)) for one in single]
@@ -277,6 +281,12 @@ def _network_prices(plans: Iterable[NetworkPlan], management: Switch) -> list[tu
 def _owned_usd(prices: Iterable[tuple[str, Price | None]], owned: Mapping[str, int]) -> FloatColumn:
     """What the pieces in stock are worth, each counted once."""
     return np.asarray(sum((owned.get(id_, 0) * _usd(price) for id_, price in dict(prices).items()), np.zeros(3)))
+
+
+def _memory(hardware: Hardware, server: Server | None, required_bytes: float) -> list[Part]:
+    """Modules that are added to one server, as parts."""
+    memory = None if is_rented(server) else memory_choice(hardware, server, required_bytes)
+    return [memory.part(1)] if memory else []
 
 
 def _server_parts(parts: Sequence[Sequence[Part]], owned: Mapping[str, int]) -> ServerParts:

@@ -17,12 +17,14 @@ from planner.admission import admitted
 from planner.answer import FabricNetwork
 from planner.cluster.bill import FROM_STOCK
 from planner.cluster.design import ClusterOptions, design_cluster
+from planner.cluster.host import training_memory_bytes
 from planner.cluster.network import link_finder
 from planner.cluster.racks import ROOM_LIMITS
 from planner.cluster.templates import templates
 from planner.exact import RACK_PARTS, SERVER_PARTS
 from planner.ground import existing_room, ground
 from planner.outcomes import objective_key
+from planner.request import Limits
 from planner.search import training_space
 from planner.search.columns import PRECISIONS, TrainingColumns
 from planner.subject import subject
@@ -33,7 +35,7 @@ from texts.words import COOLING, FAILURES, NETWORKS
 LIBRARY = default_library()
 HARDWARE = LIBRARY.hardware
 FIND_LINK = link_finder(HARDWARE)
-IDS = sorted(id_ for id_, chip in HARDWARE.accelerators.items() if chip.server_id and chip.memory_bytes)
+IDS = sorted(admitted(Limits(statuses=("available", "announced", "legacy")), HARDWARE)[0])
 H100, MI300X = "nvidia-h100-sxm-80gb", "amd-mi300x"
 
 
@@ -67,7 +69,19 @@ def on(request):
 
 stocks = st.dictionaries(
     st.sampled_from(
-        ["dgx-h100", "mi300x-node", "pcie-8gpu-host", H100, "nvidia-l40s", "qm9700", "sn4600", "sn2201", "price-rack", "price-cdu"]
+        [
+            "dgx-h100",
+            "mi300x-node",
+            "pcie-8gpu-host",
+            H100,
+            "nvidia-l40s",
+            "qm9700",
+            "sn4600",
+            "sn2201",
+            "price-rack",
+            "price-cdu",
+            "price-class-ddr5-96g",
+        ]
     ),
     st.integers(1, 3_000),
     max_size=4,
@@ -110,7 +124,7 @@ def test_the_closed_form_never_exceeds_the_exact_bill(accelerator, devices, stoc
         networks={"compute": stands.compute[0]} if stands.compute else {},
         stock=stock,
         room=existing_room(request.room),
-        host_memory_bytes=1e12,
+        host_memory_bytes=training_memory_bytes(float(stands.platforms.memory_bytes[0] * stands.platforms.devices_per_server[0])),
     )
     exact = design_cluster(HARDWARE, accelerator, devices, options, FIND_LINK)
     closed = stands.holdings(np.array([0]), np.array([exact.devices]))
@@ -122,7 +136,7 @@ def test_the_closed_form_never_exceeds_the_exact_bill(accelerator, devices, stoc
     assert all(bound <= used * (1 + 1e-9) for bound, used in zip(closed.room_used[0], exact.room_used, strict=True))
 
 
-def test_without_stock_the_servers_of_the_closed_form_are_those_of_the_bill():
+def test_servers_cards_and_memory_of_the_closed_form_are_those_of_the_bill():
     owned = {"pcie-8gpu-host": 2, "nvidia-l40s": 20}
     request = PlanRequest.parse(
         {
@@ -132,7 +146,8 @@ def test_without_stock_the_servers_of_the_closed_form_are_those_of_the_bill():
             "stock": [{"id": id_, "quantity": quantity} for id_, quantity in owned.items()],
         }
     )
-    bill = design_cluster(HARDWARE, "nvidia-l40s", 32, ClusterOptions(stock=owned), FIND_LINK).bill
+    needed = training_memory_bytes(8 * HARDWARE.accelerators["nvidia-l40s"].memory_bytes)
+    bill = design_cluster(HARDWARE, "nvidia-l40s", 32, ClusterOptions(stock=owned, host_memory_bytes=needed), FIND_LINK).bill
     servers_usd = sum(line.subtotal_usd for line in bill if line.part in SERVER_PARTS)
     assert on(request).holdings(np.array([0]), np.array([32])).servers_usd[0] == pytest.approx(servers_usd)
 
