@@ -54,7 +54,7 @@ def unit_chain(architecture: Architecture) -> UnitChain:
     first: list[int] = []
     body: list[int] = []
     last: list[int] = []
-    mixes = any(_is_layer(block) for stack in architecture.stacks if not stack.tower for block in stack.blocks)
+    mixes = any(is_layer(block.layers) for stack in architecture.stacks if not stack.tower for block in stack.blocks)
 
     def index(layers: tuple[Layer, ...], positions: int | None, role: str) -> int:
         return units.setdefault(Unit(layers, positions, role), len(units))
@@ -65,7 +65,7 @@ def unit_chain(architecture: Architecture) -> UnitChain:
                 first += [index(block.layers, stack.positions, "tower")] * block.repeat
             elif not stack.runs_in_serving:
                 last += [index(block.layers, stack.positions, "predictor")] * block.repeat
-            elif _is_layer(block) or not (mixes or _is_end(block)):
+            elif is_layer(block.layers) or not (mixes or _is_end(block)):
                 body += [index(block.layers, stack.positions, "body")] * block.repeat
             elif not body:
                 first += [index(block.layers, stack.positions, "end")] * block.repeat
@@ -77,8 +77,9 @@ def unit_chain(architecture: Architecture) -> UnitChain:
     return UnitChain(tuple(units), tuple(first), tuple(body), tuple(last))
 
 
-def _is_layer(block: Block) -> bool:
-    return any(isinstance(layer, MIXING) for layer in block.layers)
+def is_layer(layers: tuple[Layer, ...]) -> bool:
+    """Whether layers that belong together mix or transform tokens: a layer in the usual sense."""
+    return any(isinstance(layer, MIXING) for layer in layers)
 
 
 def _is_end(block: Block) -> bool:

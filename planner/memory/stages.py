@@ -26,7 +26,7 @@ from planner.memory.activations import (
 )
 from planner.memory.adapters import adapter_elements
 from planner.memory.matrices import layer_matrices, layer_vectors
-from planner.memory.pipeline import Unit, UnitChain, fullest_stages, unit_chain
+from planner.memory.pipeline import Unit, UnitChain, fullest_stages, is_layer, unit_chain
 from planner.memory.recipe import TrainingRecipe
 from planner.request import Training
 from planner.search.columns import RECOMPUTES, FloatColumn, IntColumn
@@ -133,8 +133,9 @@ class Task:
     @classmethod
     def of(cls, training: Training, architecture: Architecture) -> Task:
         """The task that `training` sets for `architecture`."""
-        extra = sum(block.repeat for stack in architecture.stacks if not stack.runs_in_serving for block in stack.blocks)
-        return cls(training.sequence_tokens, training.lora_rank if training.method in {"lora", "qlora"} else 0, 1 + extra)
+        chain = unit_chain(architecture)
+        predictors = [index for index in chain.last if chain.units[index].role == "predictor" and is_layer(chain.units[index].layers)]
+        return cls(training.sequence_tokens, training.lora_rank if training.method in {"lora", "qlora"} else 0, 1 + len(predictors))
 
 
 @lru_cache(maxsize=32)
@@ -220,7 +221,9 @@ def unit_costs(unit: Unit, task: Task, recipe: TrainingRecipe, tp: int) -> UnitC
     recomputes = _RECOMPUTES if unit.role in {"body", "predictor"} else _NOT_RECOMPUTED
     kept = [unit_kept(unit, recompute, tokens, recipe, tp) for recompute in recomputes]
     heads = sum(layer.out_features for layer in unit.layers if isinstance(layer, Linear) and layer.name == "head")
-    logits = heads * tokens * task.predicted_tokens / tp
+    logits = (
+        heads * tokens * task.predicted_tokens / tp if unit.role != "predictor" else 0.0
+    )  # its own head works in the place of the main one
     ends = states.dense if unit.role == "end" else 0.0
 
     in_body = unit.role == "body"

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_db import load_models
 from model_db.weight_formats import weight_format
 from planner.memory.formats import NARROW, product_bytes
 from planner.memory.moving import MovingBytes
 from planner.memory.pipeline import micro_batches_in_flight, stage_units, unit_chain
 from planner.memory.recipe import training_recipe
+from planner.memory.serving import serving_memory
 from planner.memory.stages import Task, UnitStates, most_experts, unit_costs
 from planner.memory.states import expert_share, expert_tensor_parallel, optimizer_bytes
 from planner.memory.training import training_memory
-from planner.request import Training
+from planner.request import Serving, Training
 from planner.search.columns import SCHEDULES
 from tests.planner.memory.memory_cases import MODELS, PARTS, RECIPES, architecture, small_decoder, strategies, training_columns
 
@@ -230,3 +232,13 @@ def test_terms_of_what_moves_add_and_scale():
     one = MovingBytes(each=np.array([1.0]), per_held=np.array([2.0]))
     two = one.plus(MovingBytes(per_round=np.array([4.0]))).scaled(10.0)
     assert (two.each, two.per_held, two.per_round) == (10.0, 20.0, 40.0)
+
+
+def test_every_model_of_the_library_has_training_and_serving_memory():
+    c = training_columns(tp=[1, 4, 2], pp=[1, 2, 1], dp=8, zero_stage=[0, 1, 3], recompute=[0, 1, 2])
+    for name, entry in load_models().items():
+        trained = training_memory(entry.architecture, Training(), c)
+        assert (trained.total_bytes > 0).all(), name
+        assert np.isfinite(trained.total_bytes).all(), name
+        served = serving_memory(entry.architecture, Serving(), serving_columns(tp=[1, 4]), np.full(2, 80e9))
+        assert (served.weights_bytes > 0).all(), name
