@@ -97,6 +97,13 @@ class Errors(Frozen):
     p90: float
 
 
+class Interval80(Frozen):
+    """Measured over predicted on left-out families: four of five runs lie between."""
+
+    low: float
+    high: float
+
+
 class ServingFit(Frozen):
     """The whole of `serving.yaml`."""
 
@@ -107,6 +114,11 @@ class ServingFit(Frozen):
     formats: Mapping[str, Format]
     loads: Mapping[str, Client]
     errors: Mapping[str, Errors] = {}
+    intervals: Mapping[str, Interval80] = {}  # by quantity and "dense" or "moe"
+
+    def interval(self, quantity: str, *, experts: bool) -> Interval80 | None:
+        """Measured over predicted between which four of five runs of unknown families lie; None where none were measured."""
+        return self.intervals.get(f"{quantity} {'moe' if experts else 'dense'}")
 
     def engine(self, name: str) -> Engine:
         """The engine, or what is believed of any."""

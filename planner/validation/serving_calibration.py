@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
-from measurements.serving_fit import Errors, ServingFit, ServingPriors, chip_group, serving_priors
+from measurements.serving_fit import Errors, Interval80, ServingFit, ServingPriors, chip_group, serving_priors
+from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiencyTable
 from planner.search.columns import PRECISIONS, FloatColumn
 from planner.validation.serving_runs import Bench, Quantity, ServingRun
@@ -213,7 +214,9 @@ def calibrate_serving(runs: Sequence[ServingRun], hardware: Hardware) -> Calibra
         for quantity in sorted(set(quantities[sources == source]))
         if (chosen := (quantities == quantity) & (sources == source)).any()
     }
-    fit = fitting.parameters.fit(logarithms).model_copy(update={"errors": errors})
+    experts = np.array([bool(serving_demand(runs[position].architecture).experts) for position in fitting.residuals.run])
+    known = {"errors": errors, "intervals": intervals(ratios, quantities, experts)}
+    fit = fitting.parameters.fit(logarithms).model_copy(update=known)
     return Calibration(fit, serving_yaml(fit))
 
 
@@ -230,6 +233,18 @@ def family_errors(errors: FloatColumn, families: NDArray[np.str_]) -> Errors:
         families=len(names),
         **dict(zip(("median", "median_low", "median_high", "p90"), (round(figure, 4) for figure in figures), strict=True)),
     )
+
+
+def intervals(ratios: FloatColumn, quantities: NDArray[np.str_], experts: NDArray[np.bool_]) -> dict[str, Interval80]:
+    """Range of measured over predicted that holds four of five left-out runs, by quantity and kind of model."""
+    found: dict[str, Interval80] = {}
+    for quantity in sorted(set(quantities)):
+        for kind, members in (("dense", ~experts), ("moe", experts)):
+            chosen = (quantities == quantity) & members
+            if chosen.any():
+                low, high = np.quantile(1.0 / ratios[chosen], [0.1, 0.9])
+                found[f"{quantity} {kind}"] = Interval80(low=round(float(low), 4), high=round(float(high), 4))
+    return found
 
 
 def serving_yaml(fit: ServingFit) -> str:

@@ -17,7 +17,16 @@ from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
 from planner.validation.rows import is_scorable, text_cell
 from planner.validation.serving_names import served_model, serving_accelerator, serving_names
-from planner.validation.serving_runs import Bench, Layout, ServingRun, UnpredictableError, degree_cell, positive_cell, run_slices
+from planner.validation.serving_runs import (
+    Bench,
+    Layout,
+    ServingRun,
+    UnpredictableError,
+    degree_cell,
+    interval80,
+    positive_cell,
+    run_slices,
+)
 
 _NO_LOAD = "no_load"
 _DEGREES = (1, 2, 4, 8)
@@ -111,7 +120,8 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
         except UnpredictableError as error:
             refused[position] = error.code
     bench = Bench(runs, library.hardware)
-    rates = bench.predict(load_serving_efficiency())["output_tokens_per_s"]
+    efficiency = load_serving_efficiency()
+    rates = bench.predict(efficiency)["output_tokens_per_s"]
     best: dict[int, tuple[float, ServingRun]] = {}
     for run, rate, room in zip(runs, rates, bench.room(), strict=True):
         if run.row not in best or (room >= 1.0 and rate > best[run.row][0]):
@@ -124,5 +134,13 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
         predicted, run = best[position]
         measured = run.measured["output_tokens_per_s"]
         yield Prediction(
-            position, name, "output_tokens_per_s", measured, predicted, "", is_scorable(row), run_slices(run, library.hardware)
+            position,
+            name,
+            "output_tokens_per_s",
+            measured,
+            predicted,
+            "",
+            is_scorable(row),
+            run_slices(run, library.hardware),
+            interval80(run, "output_tokens_per_s", predicted, efficiency.fit),
         )

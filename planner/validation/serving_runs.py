@@ -14,7 +14,7 @@ import numpy as np
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
-from measurements.serving_fit import Client, serving_priors
+from measurements.serving_fit import Client, ServingFit, serving_priors
 from model_db.architecture import Architecture
 from planner.cluster.platform import Platforms, platforms
 from planner.library import Library
@@ -281,8 +281,8 @@ def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand:
     """One prediction for each quantity that a row measured; rows that are not understood say why."""
     table = list(rows)
     runs, refused = understood_runs(table, library, understand)
-    bench = Bench(runs, library.hardware)
-    predicted, saturation = bench.predict(load_serving_efficiency()), bench.saturation()
+    bench, table_of_rates = Bench(runs, library.hardware), load_serving_efficiency()
+    predicted, saturation = bench.predict(table_of_rates), bench.saturation()
     of_row = {run.row: index for index, run in enumerate(runs)}
     for position, row in enumerate(table):
         name, scorable = text_cell(row, "row_id"), is_scorable(row)
@@ -295,7 +295,15 @@ def predictions(rows: Iterable[Mapping[str, str]], library: Library, understand:
         for quantity, measured in run.measured.items():
             value = float(predicted[quantity][of_row[position]])
             slices = run_slices(run, library.hardware, saturated=bool(saturation[of_row[position]] > 1.0))
-            yield Prediction(position, name, quantity, measured, value, "", scorable, slices)
+            yield Prediction(
+                position, name, quantity, measured, value, "", scorable, slices, interval80(run, quantity, value, table_of_rates.fit)
+            )
+
+
+def interval80(run: ServingRun, quantity: Quantity, predicted: float, fit: ServingFit) -> tuple[float, float] | None:
+    """Ends between which four of five measurements should lie, from families that the fit had not seen."""
+    range_ = fit.interval(quantity, experts=bool(serving_demand(run.architecture).experts))
+    return None if range_ is None else (predicted * range_.low, predicted * range_.high)
 
 
 def run_slices(run: ServingRun, hardware: Hardware, *, saturated: bool = False) -> tuple[tuple[str, str], ...]:

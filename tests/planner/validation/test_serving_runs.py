@@ -13,7 +13,7 @@ from planner.library import default_library
 from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.validation import serving_latency, serving_mlperf, serving_published
 from planner.validation.rows import is_scorable, parse_rows
-from planner.validation.serving_calibration import Fitting, family_errors, serving_yaml
+from planner.validation.serving_calibration import Fitting, family_errors, intervals, serving_yaml
 from planner.validation.serving_latency import serving_latency_run
 from planner.validation.serving_mlperf import serving_mlperf_runs
 from planner.validation.serving_published import serving_published_run
@@ -165,3 +165,15 @@ def test_no_cell_of_anyones_rows_breaks_the_prediction(library, cell, value):
 
 def test_a_table_without_any_known_row_gives_reasons_alone(library):
     assert [prediction.reason for prediction in serving_latency.predict([LATENCY | {"model": "?"}], library)] == ["unknown_model"]
+
+
+def test_intervals_hold_four_of_five_of_the_runs_they_were_read_from():
+    rng = np.random.default_rng(2)
+    ratios = np.exp(rng.normal(0.1, 0.3, 4000))
+    experts = rng.random(4000) < 0.5
+    found = intervals(ratios, np.full(4000, "tpot_s"), experts)
+    held = [
+        found[f"tpot_s {'moe' if moe else 'dense'}"].low <= 1.0 / r <= found[f"tpot_s {'moe' if moe else 'dense'}"].high
+        for r, moe in zip(ratios, experts, strict=True)
+    ]
+    assert np.mean(held) == pytest.approx(0.8, abs=0.01)
