@@ -18,6 +18,7 @@ from model_db.architecture import Architecture, Frozen, Size, Stack
 from model_db.decoder_facts import DecoderFacts
 from model_db.encoder_facts import ClipFacts, EncoderFacts, T5Facts, TowerFacts, WhisperFacts
 from model_db.image_facts import FluxFacts, ResnetFacts
+from model_db.recommender_facts import RecommenderFacts
 from model_db.unet_facts import UnetFacts
 
 _DATA = Path(__file__).parent / "data" / "models"
@@ -54,7 +55,12 @@ class Published(Frozen):
     source: str = ""
 
 
-Shape = DecoderFacts | EncoderFacts | T5Facts | WhisperFacts | TowerFacts | ClipFacts | ResnetFacts | FluxFacts | UnetFacts
+Shape = (
+    DecoderFacts | EncoderFacts | T5Facts | WhisperFacts | TowerFacts | ClipFacts | ResnetFacts | FluxFacts | UnetFacts | RecommenderFacts
+)
+
+
+_SHAPES = ("decoder", "encoder", "t5", "whisper", "vit", "clip", "resnet", "flux", "unet", "recommender")
 
 
 class ModelFacts(Frozen):
@@ -80,17 +86,17 @@ class ModelFacts(Frozen):
     resnet: ResnetFacts | None = None
     flux: FluxFacts | None = None
     unet: UnetFacts | None = None
+    recommender: RecommenderFacts | None = None
 
     @model_validator(mode="after")
     def _one_shape(self) -> ModelFacts:
         if len(self._shapes()) != 1:
-            msg = "exactly one of decoder, encoder, t5, whisper, vit, clip, resnet, flux, unet is needed"
+            msg = f"exactly one of {', '.join(_SHAPES)} is needed"
             raise ValueError(msg)
         return self
 
     def _shapes(self) -> list[Shape]:
-        shapes = (self.decoder, self.encoder, self.t5, self.whisper, self.vit, self.clip, self.resnet, self.flux, self.unet)
-        return [shape for shape in shapes if shape is not None]
+        return [shape for name in _SHAPES if (shape := getattr(self, name)) is not None]
 
     def architecture(self) -> Architecture:
         """The stacks of the one shape record, and of the vision tower."""
@@ -130,9 +136,13 @@ class ModelEntry:
     mapped_by_fields: bool = False  # an architecture we do not know by name, read from its field names alone
 
 
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 @dataclass(frozen=True)
 class Models(Mapping[str, ModelEntry]):
-    """All models by id; aliases (Hugging Face names, any case) find them too. `digest` changes with any fact."""
+    """All models by id; Hugging Face names and other spellings find them too. `digest` changes with any fact."""
 
     entries: Mapping[str, ModelEntry]
     digest: str
@@ -148,15 +158,27 @@ class Models(Mapping[str, ModelEntry]):
         ids = {alias.lower(): entry.id for entry in self.entries.values() for alias in entry.huggingface}
         return ids | {entry_id.lower(): entry_id for entry_id in self.entries}
 
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        """Ids by the letters and digits of every name; names that fit several models are left out."""
+        found: dict[str, set[str]] = {}
+        for entry in self.entries.values():
+            for name in (entry.id, entry.name, *entry.huggingface, *(alias.rpartition("/")[2] for alias in entry.huggingface)):
+                found.setdefault(_plain(name), set()).add(entry.id)
+        return {name: min(ids) for name, ids in found.items() if len(ids) == 1}
+
+    def _found(self, name: str) -> str | None:
+        return self._ids.get(name.lower()) or self._spellings.get(_plain(name))
+
     def __getitem__(self, name: str) -> ModelEntry:
-        entry_id = self._ids.get(name.lower())
+        entry_id = self._found(name)
         if entry_id is None:
             near = get_close_matches(name.lower(), self._ids, n=3, cutoff=0.5)
             raise RackwrightError(Fault("unknown_model", value=shown(name), hint=", ".join(dict.fromkeys(self._ids[n] for n in near))))
         return self.entries[entry_id]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._ids
+        return isinstance(name, str) and self._found(name) is not None
 
 
 def lower(facts: ModelFacts) -> ModelEntry:

@@ -8,13 +8,20 @@ from planner.counting.cache import (
     kv_cache_bytes_per_token,
     recurrent_state_bytes_per_sequence,
 )
-from planner.counting.flops import forward_flops_per_sample, forward_flops_per_token
+from planner.counting.flops import (
+    diffusion_flops_per_image,
+    forward_flops_per_sample,
+    forward_flops_per_token,
+    training_flops,
+    training_flops_rule,
+)
 from planner.counting.parameters import Parameters, parameters
 from planner.counting.weights import weight_bytes, weight_bytes_by_format
 
 __all__ = [
     "Parameters",
     "cross_kv_cache_bytes_per_token",
+    "diffusion_flops_per_image",
     "fixed_state_bytes_per_sequence",
     "forward_flops_per_sample",
     "forward_flops_per_token",
@@ -23,6 +30,8 @@ __all__ = [
     "kv_cache_bytes_per_token",
     "parameters",
     "recurrent_state_bytes_per_sequence",
+    "training_flops",
+    "training_flops_rule",
     "weight_bytes",
     "weight_bytes_by_format",
 ]

@@ -1,4 +1,4 @@
-"""What a sequence holds on the device: KV cache, its windows, recurrent state (equations 4.1)."""
+"""What a sequence holds on the device: KV cache, its windows, recurrent state (equations 4.1.1 and 4.1.2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from planner.counting.parameters import main_stacks
 
 
 def layer_kv_elements(layer: Layer) -> int:
-    """Elements a causal attention layer caches for one position: keys and values, or the latent (equation 4.1); else 0.
+    """Elements a causal attention layer caches for one position: keys and values, or the latent (equation 4.1.1); else 0.
 
     Latent attention with an indexer caches its index keys besides, see `index_cache_bytes_per_token`.
     """
@@ -41,12 +41,12 @@ def _main_layers(architecture: Architecture) -> list[tuple[Layer, int]]:
 
 
 def kv_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 2.0) -> float:
-    """Growth of the KV cache per token of context, all layers (equation 4.1); layers with a window do not grow."""
+    """Growth of the KV cache per token of context, all layers (equation 4.1.1); layers with a window do not grow."""
     return element_bytes * sum(count * _growing_elements(layer) for layer, count in _main_layers(architecture))
 
 
 def kv_cache_bytes(architecture: Architecture, context: ArrayLike, element_bytes: float = 2.0) -> NDArray[np.float64]:
-    """KV cache of one sequence of `context` tokens; windows and chunks cap their layers (equation 4.1). Recurrent state not included."""
+    """KV cache of one sequence of `context` tokens; windows and chunks cap their layers (equation 4.1.1). No recurrent state."""
     tokens = np.asarray(context, dtype=np.float64)
     total = np.zeros_like(tokens)
     for layer, count in _main_layers(architecture):
@@ -58,7 +58,7 @@ def kv_cache_bytes(architecture: Architecture, context: ArrayLike, element_bytes
 
 
 def index_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 1.0) -> float:
-    """Index keys of sparse attention, per token of context (equation 4.1); they are kept in FP8. Not in `kv_cache_bytes`."""
+    """Index keys of sparse attention, per token of context (equation 4.1.1); they are kept in FP8. Not in `kv_cache_bytes`."""
     return element_bytes * sum(
         count * layer.index_dim / (layer.kv_ratio if isinstance(layer, Attention) else 1)
         for layer, count in _main_layers(architecture)
@@ -67,7 +67,7 @@ def index_cache_bytes_per_token(architecture: Architecture, element_bytes: float
 
 
 def cross_kv_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 2.0) -> float:
-    """Keys and values of cross-attention per position of the other sequence (encoder), once a sequence (equation 4.1)."""
+    """Keys and values of cross-attention per position of the other sequence (encoder), once a sequence (equation 4.1.1)."""
     return element_bytes * sum(
         count * layer.kv_heads * (layer.head_dim + (layer.v_head_dim or layer.head_dim))
         for layer, count in _main_layers(architecture)
@@ -76,7 +76,7 @@ def cross_kv_cache_bytes_per_token(architecture: Architecture, element_bytes: fl
 
 
 def layer_state_bytes(layer: Layer) -> int:
-    """Recurrent state of a sequence in a layer: state in 32 bits, short-convolution inputs in 16 (equation 4.1)."""
+    """Recurrent state of a sequence in a layer: state in 32 bits, short-convolution inputs in 16 (equation 4.1.2)."""
     if isinstance(layer, Mamba1):
         return layer.inner * layer.state * 4 + layer.inner * (layer.conv - 1) * 2
     if isinstance(layer, Mamba2):
@@ -91,12 +91,12 @@ def layer_state_bytes(layer: Layer) -> int:
 
 
 def recurrent_state_bytes_per_sequence(architecture: Architecture) -> int:
-    """State of recurrent mixers, constant whatever the context (equation 4.1)."""
+    """State of recurrent mixers, constant whatever the context (equation 4.1.2)."""
     return sum(count * layer_state_bytes(layer) for layer, count in _main_layers(architecture))
 
 
 def fixed_state_bytes_per_sequence(architecture: Architecture, element_bytes: float = 2.0) -> float:
-    """What a long sequence holds besides the cache that grows: filled windows and recurrent state (equation 4.1).
+    """What a long sequence holds besides the cache that grows: filled windows and recurrent state (equation 4.1.2).
 
     `kv_cache_bytes` already contains the windows: add `recurrent_state_bytes_per_sequence` to it, not this.
     """

@@ -71,7 +71,7 @@ def layer_core_flops_per_token(
 
     context         tokens of the sequence, or the position of the token when `decode`; an array gives an array
     cross_context   tokens of the other sequence of cross-attention; None: as many as `context`
-    causal          "exact" counts the lower triangle; "full" the square, as some published figures do (section 1.3)
+    causal          "exact" counts the lower triangle; "full" the square, as some published figures do (equation 1.3)
     """
     s = np.asarray(context, dtype=np.float64)
     cross = s if cross_context is None else np.broadcast_to(np.asarray(cross_context, dtype=np.float64), s.shape)
@@ -175,3 +175,21 @@ def forward_flops_per_sample(
         for stack in architecture.stacks
         if stack.runs_in_serving
     )
+
+
+def diffusion_flops_per_image(denoiser: Architecture, steps: int, *, guided: bool = False) -> float:
+    """Forward FLOPs of an image: a pass of the denoiser each step, two with classifier-free guidance (equation 1.2).
+
+    Text encoder and image decoder are models of their own, run once.
+    """
+    return steps * (1 + guided) * forward_flops_per_sample(denoiser)
+
+
+def training_flops(architecture: Architecture, tokens: float, context: float, *, causal: CausalShare = "exact") -> float:
+    """FLOPs of training on `tokens` in sequences of `context`: backward is twice forward; recomputation not counted (equation 1.2)."""
+    return 3.0 * tokens * float(forward_flops_per_token(architecture, context, causal=causal))
+
+
+def training_flops_rule(params: float, tokens: float) -> float:
+    """The rule 6*N*D, without attention, that many published totals follow (equation 1.3)."""
+    return 6.0 * params * tokens

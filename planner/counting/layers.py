@@ -207,14 +207,24 @@ def layer_active_parameters(layer: Layer) -> int:
     return _tied(layer) * (layer.name == "head") + sum(_used(layer, part, count) for part, count in _cached_parts(layer))
 
 
-def layer_matrix_parameters(layer: Layer) -> int:
-    """Matrix elements that do one multiply-add a token: no norms, biases, tables or convolutions (equation 1.2).
+def layer_matrix_parts(layer: Layer) -> dict[Part, int]:
+    """Matrix elements that do one multiply-add a token, by part: no norms, biases, tables or convolutions (equation 1.2).
 
     Cross-attention counts its query and output matrices; keys and values are made once per position of the other
     sequence, see `cross_key_value_matrix_parameters`.
     """
-    matrix = _tied(layer) + sum(_used(layer, part, count) for part, count in _cached_parts(layer) if part in MATRIX_PARTS)
-    return matrix - cross_key_value_matrix_parameters(layer)
+    parts = {part: _used(layer, part, count) for part, count in _cached_parts(layer) if part in MATRIX_PARTS}
+    if tied := _tied(layer):
+        part: Part = "head" if layer.name == "head" else "matrix"
+        parts[part] = parts.get(part, 0) + tied
+    if other := cross_key_value_matrix_parameters(layer):
+        parts["matrix"] -= other
+    return parts
+
+
+def layer_matrix_parameters(layer: Layer) -> int:
+    """Matrix elements of `layer_matrix_parts` together (equation 1.2)."""
+    return sum(layer_matrix_parts(layer).values())
 
 
 def cross_key_value_matrix_parameters(layer: Layer) -> int:

@@ -16,9 +16,14 @@ _STORED_PARTS: dict[str, frozenset[Part]] = {
 _SIXTEEN_BIT_BYTES = 2.0
 
 
+def stored_parts(weights: WeightFormat) -> frozenset[Part]:
+    """Parts of a model that a format stores; the others stay at 16 bits (equation 8.1)."""
+    return _STORED_PARTS[weights.parts]
+
+
 def part_bytes_per_parameter(weights: WeightFormat, part: Part, total_params: int) -> float:
     """Bytes of one weight of `part` in a model of `total_params` parameters (equation 8.1)."""
-    if part not in _STORED_PARTS[weights.parts]:
+    if part not in stored_parts(weights):
         return _SIXTEEN_BIT_BYTES
     return _measured_bytes_per_parameter(weights.measured_bits, total_params) if weights.measured_bits else weights.bytes_per_parameter
 
