@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from planner.validation.training_candidates import candidates
 from planner.validation.training_runs import NotPredictableError, TrainingRun, training_run
 
 _SECONDS_PER_MINUTE = 60.0
+_RUNS_AT_ONCE = 500  # distinct runs; each may have thousands of candidates
 _SCALES = ((8, "1-8"), (64, "9-64"), (512, "65-512"), (4096, "513-4096"))
 
 
@@ -71,20 +72,30 @@ def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Pre
 
 def step_times_s(runs: Iterable[TrainingRun], library: Library) -> dict[int, float]:
     """Predicted step time by row: of the stated configuration, or the fastest that fits where it is not stated."""
-    chosen = tuple(runs)
-    if not chosen:
-        return {}
-    places = list(dict.fromkeys((run.accelerator, run.condition) for run in chosen))
+    rows_of: dict[TrainingRun, list[int]] = {}
+    for run in runs:
+        rows_of.setdefault(replace(run, row=0, row_id=""), []).append(run.row)
+    alike = list(rows_of)
+    found: dict[int, float] = {}
+    for start in range(0, len(alike), _RUNS_AT_ONCE):
+        for run, seconds in _fastest_s(alike[start : start + _RUNS_AT_ONCE], library):
+            found.update(dict.fromkeys(rows_of[run], seconds))
+    return found
+
+
+def _fastest_s(runs: Sequence[TrainingRun], library: Library) -> Iterator[tuple[TrainingRun, float]]:
+    """Step time of each run that has a layout at all."""
+    places = list(dict.fromkeys((run.accelerator, run.condition) for run in runs))
     stands = platforms(library.hardware, [accelerator for accelerator, _ in places])
     rates = library.training_efficiency.on(stands, *(condition for _, condition in places))
-    of_run = [places.index((run.accelerator, run.condition)) for run in chosen]
-    found: dict[int, float] = {}
-    for group in candidates(chosen, of_run, [int(stands.scale_up_domain[place]) for place in of_run]):
+    of_run = [places.index((run.accelerator, run.condition)) for run in runs]
+    for group in candidates(runs, of_run, [int(stands.scale_up_domain[place]) for place in of_run]):
         fitting = group.that_fit(stands)
         fastest = np.full(len(group.runs), np.inf)
         np.fmin.at(fastest, fitting.run_of_variant, fitting.step_s(stands, rates))
-        found.update({run.row: float(seconds) for run, seconds in zip(group.runs, fastest, strict=True) if np.isfinite(seconds)})
-    return found
+        for run, seconds in zip(group.runs, fastest, strict=True):
+            if np.isfinite(seconds):
+                yield run, float(seconds)
 
 
 def _of_row(
