@@ -1,4 +1,4 @@
-"""Racks: how many servers one takes by power and height, its way of cooling, and an existing room as a limit."""
+"""Racks: how many servers one takes by power and height, its way of cooling, and a room as a limit (equation 6.4)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def liquid_share(hardware: Hardware, liquid_w: float) -> tuple[str, FacilityPart
 
 
 def room_used(plan: Racks, servers: Load, room: Room) -> tuple[float, ...]:
-    """Use over allowance of each of `ROOM_LIMITS`; nothing for a room without limits.
+    """Use over allowance of each of `ROOM_LIMITS` (equation 6.4); nothing for a room without limits.
 
     Infinite where liquid cooling is missing, and where power is limited but the servers' rating is not known.
     """
