@@ -35,6 +35,7 @@ def catalog_section() -> None:
             say("Own entries and prices (YAML)"),
             type=["yaml", "yml"],
             max_upload_size=MOST_MB,
+            key="overlay:file",
             help=say(
                 "Entries of the catalog's own form; they add to it or replace entries of the same id. The file stays in this session."
             ),
@@ -43,6 +44,10 @@ def catalog_section() -> None:
             _use(file.getvalue())
         if st.session_state.get(_KEY):
             st.success(say("Your own entries are in use. Links do not carry them."))
+            held: bytes = st.session_state[_KEY]
+            st.download_button(
+                say("Export my entries"), held, "my-catalog.yaml", "application/yaml", on_click="ignore", icon=":material/download:"
+            )
             st.button(say("Use the packaged catalog"), on_click=_forget)
 
 

@@ -153,3 +153,26 @@ def test_programs_get_their_answers_from_the_same_server(page: Page, app_url: st
     assert answer.json()["recommendations"]
     assert page.request.post(app_url + "/api/v1/plan", data={"model": "no-such-model", "workload": {"kind": "serving"}}).status == 422
     assert "rackwright_" in page.request.get(app_url + "/metrics").text()
+
+
+OWN_PRICE = b'- id: nvidia-rtx-pro-6000-ws\n  price_USD: {typical: 500}\n  price_basis: own\n  price_date: "2026-11-01"\n'
+
+
+def test_own_prices_change_the_answer_and_a_faulty_file_is_said(watched: Page, app_url: str) -> None:
+    opened(watched, app_url + "/?v=1&model=llama3.1-70b&task=serving&get=buy&acc=nvidia-rtx-pro-6000-ws")
+    before = figures(watched)
+    watched.get_by_test_id("stSidebar").get_by_text("Catalog", exact=True).click()
+    upload = watched.locator("[data-testid=stFileUploader] input[type=file]")
+    upload.set_input_files(
+        {"name": "mine.yaml", "mimeType": "application/yaml", "buffer": b"- id: nvidia-rtx-pro-6000-ws\n  price_basis: guess\n"}
+    )
+    expect(watched.get_by_role("alert")).to_contain_text("guess")
+    upload.set_input_files({"name": "mine.yaml", "mimeType": "application/yaml", "buffer": OWN_PRICE})
+    expect(watched.get_by_text("Your own entries are in use.")).to_be_visible(timeout=WAIT_MS)
+    settled(watched)
+    label = next(label for label in before if label.startswith("Cost over"))
+    assert number(figures(watched)[label]) < number(before[label])
+    watched.get_by_role("button", name="Use the packaged catalog").click()
+    expect(watched.get_by_text("Your own entries are in use.")).to_have_count(0, timeout=WAIT_MS)
+    settled(watched)
+    assert figures(watched) == before
