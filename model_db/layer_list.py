@@ -33,6 +33,7 @@ from model_db.assembly import run_length_blocks
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _MOST_LAYERS = 20_000
+_MOST_STEPS = 100_000
 _WORDS: dict[str, tuple[str, dict[str, Yaml]]] = {  # what frameworks call a layer: our type, and the fields the word implies
     "linear": ("linear", {}),
     "dense": ("linear", {}),
@@ -91,12 +92,17 @@ class _Reader:
     def sequence(self, entries: Yaml, shape: _Shape, place: str) -> _Shape:
         if not isinstance(entries, list):
             self.refuse(place, entries, "a list of layers")
+        self.step(place)
         for number, entry in enumerate(entries, 1):
-            self.steps += 1
-            if self.steps > _MOST_LAYERS:
-                self.refuse(place, self.steps, f"at most {_MOST_LAYERS} layers, repeats counted")
+            self.step(place)
             shape = self.entry(entry, shape, f"{place}[{number}]")
         return shape
+
+    def step(self, place: str) -> None:
+        """Count an entry or a pass over a list, so that nested repeats end."""
+        self.steps += 1
+        if self.steps > _MOST_STEPS or len(self.layers) > _MOST_LAYERS:
+            self.refuse(place, len(self.layers), f"at most {_MOST_LAYERS} layers, repeats counted")
 
     def entry(self, entry: Yaml, shape: _Shape, place: str) -> _Shape:
         if isinstance(entry, str):
