@@ -286,7 +286,7 @@ def test_every_document_is_reached_from_the_front_page():
     assert sorted(set(pages()) - reached) == []
 
 
-CITED = re.compile(r"\bequations?\s+((?:\d+(?:\.\d+)*)(?:(?:\s*,\s*|\s+and\s+|\s+to\s+)\d+(?:\.\d+)*)*)")
+CITED = re.compile(r"\bequations?:?\s+'?((?:\d+(?:\.\d+)*)(?:(?:\s*,\s*|\s+and\s+|\s+to\s+)\d+(?:\.\d+)*)*)")
 NUMBERED = re.compile(r"^#{2,4} (\d+(?:\.\d+)*)\b", re.MULTILINE)
 
 
