@@ -21,6 +21,7 @@ COMMANDS = {
     "catalog": "list, show and check the hardware catalog",
     "model": "list and show models, count what they need",
     "bill": "compare a bill of materials with a quote",
+    "reverse": "what runs on these accelerators; the largest model that a budget trains",
     "validate": "compare predictions with measured runs",
     "calibrate": "fit the efficiency parameters to measured runs",
 }

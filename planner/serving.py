@@ -65,7 +65,7 @@ class ServingStage:
     def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account[ServingColumns]]:
         """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
         account, survivors = Account[ServingColumns](), [Outcomes.none(ServingColumns.none())]
-        cells = ServingColumns.concatenate([self._cells(platform) for platform in range(len(self.ground.precisions))])
+        cells = ServingColumns.concatenate([self.cells(platform) for platform in range(len(self.ground.precisions))])
         for start in range(0, len(cells), _CHUNK_ROWS):
             outcomes = self.outcomes(cells.take(np.arange(start, min(start + _CHUNK_ROWS, len(cells)))))
             account.record(outcomes)
@@ -73,7 +73,8 @@ class ServingStage:
             progress(min(1.0, (start + _CHUNK_ROWS) / len(cells)))
         return Outcomes.concatenate(survivors), account
 
-    def _cells(self, platform: int) -> ServingColumns:
+    def cells(self, platform: int) -> ServingColumns:
+        """All replicas on one platform, batch 1."""
         request, stands = self.ground.request, self.ground.platforms
         kv = range(2) if self.workload.kv_precision == "auto" else [KV_PRECISIONS.index(self.workload.kv_precision)]
         return serving_space.cells(
@@ -88,28 +89,38 @@ class ServingStage:
         """What each replica can do: the largest batch within its memory and the latency limits is its capacity; the
         number of replicas follows from the peak rate, and the batch that they then really run from theirs.
         """
-        workload = self.workload
-        max_batch = np.maximum(self._memory(cells).max_batch, 1)
-        top = serving_space.largest_index(max_batch)
+        limit, rates, batch_at = self._at_limits(cells)
+        capacity = rates(limit).requests_per_s
+        replicas = self._replicas(capacity)
+        each = self.workload.requests_per_s * self.workload.peak_to_mean / replicas
+        idle = largest_true(limit, lambda index: rates(index).requests_per_s < each)
+        return self.evaluate(replace(cells, batch=batch_at(np.minimum(idle + 1, limit))), capacity).outcomes
 
+    def capacity(self, cells: ServingColumns) -> tuple[IntColumn, ServingRates]:
+        """The largest batch of each replica within its memory and the latency limits (1 where there is none), and its rates."""
+        limit, rates, batch_at = self._at_limits(cells)
+        return batch_at(limit), rates(limit)
+
+    def _at_limits(self, cells: ServingColumns) -> tuple[IntColumn, Callable[[IntColumn], ServingRates], Callable[[IntColumn], IntColumn]]:
+        """Place of the largest batch on the ladder of batches, and what gives the rates and the batch at a place."""
+        workload = self.workload
+        max_batch = np.maximum(self.memory(cells).max_batch, 1)
         replica = Replica.on(self.demand, self.ground.platforms, cells, self.efficiency)
         prefill = replica.prefill(workload.input_tokens, self._cached_tokens)  # the same whatever the batch
 
+        def batch_at(index: IntColumn) -> IntColumn:
+            return serving_space.batch_at(index, max_batch)
+
         def rates(index: IntColumn) -> ServingRates:
-            batch = serving_space.batch_at(index, max_batch).astype(np.float64)
+            batch = batch_at(index).astype(np.float64)
             return self._rates(ServingSteps(replica.decode(batch, self._context_tokens), prefill), batch)
 
         def within_limits(index: IntColumn) -> BoolColumn:
             found = rates(index)
             return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
 
-        limit = np.maximum(largest_true(top, within_limits), 0)
-        capacity = rates(limit).requests_per_s
-        replicas = self._replicas(capacity)
-        each = workload.requests_per_s * workload.peak_to_mean / replicas
-        idle = largest_true(limit, lambda index: rates(index).requests_per_s < each)
-        running = replace(cells, batch=serving_space.batch_at(np.minimum(idle + 1, limit), max_batch))
-        return self.evaluate(running, capacity).outcomes
+        limit = np.maximum(largest_true(serving_space.largest_index(max_batch), within_limits), 0)
+        return limit, rates, batch_at
 
     def _steps(self, columns: ServingColumns) -> ServingSteps:
         workload = self.workload
@@ -139,7 +150,8 @@ class ServingStage:
         peak = self.workload.requests_per_s * self.workload.peak_to_mean
         return sizing.replicas(peak, capacity_requests_per_s * self.workload.utilisation_limit)
 
-    def _memory(self, columns: ServingColumns) -> ServingMemory:
+    def memory(self, columns: ServingColumns) -> ServingMemory:
+        """Bytes on the fullest device of every row, and the batch that fits."""
         reserve = self.ground.request.assumptions.memory_reserve
         recipe = serving_recipe(self.workload.engine).model_copy(update={"utilisation": 1.0 - reserve})
         capacity = self.ground.platforms.memory_bytes[columns.platform]
@@ -154,7 +166,7 @@ class ServingStage:
         """
         workload, platform, request = self.workload, columns.platform, self.ground.request
         stands = self.ground.platforms
-        memory, steps = self._memory(columns), self._steps(columns)
+        memory, steps = self.memory(columns), self._steps(columns)
         rates = self._rates(steps, columns.batch.astype(np.float64))
         replicas = self._replicas(capacity_per_s)
         per_server = stands.devices_per_server[platform]
@@ -195,7 +207,7 @@ class ServingStage:
     def exact(self, chosen: Outcomes[ServingColumns]) -> tuple[Outcomes[ServingColumns], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
         columns = chosen.columns
-        needs = serving_host_needs(self.ground, columns.platform, self._memory(columns).weights_bytes, columns.devices)
+        needs = serving_host_needs(self.ground, columns.platform, self.memory(columns).weights_bytes, columns.devices)
         clusters = designs(self.ground, chosen, needs)
         known = self.evaluate(chosen.columns, chosen.capacity_per_s, clusters)
 

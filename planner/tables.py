@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from planner.answer import BillLine, FrontierPoint, Recommendation
+
+if TYPE_CHECKING:
+    from planner.reverse import Runs
 
 Value: TypeAlias = str | int | float | None
 Row = TypeVar("Row")
@@ -115,4 +118,20 @@ FRONTIER_COLUMNS: tuple[PlanColumn[FrontierPoint], ...] = (
     PlanColumn("time_s", "Time (s)", 3, lambda point: point.time_s),
     PlanColumn("carbon_kgco2e", "Carbon (kg CO₂e)", 0, lambda point: point.carbon_kgco2e, "unknown"),
     PlanColumn("pareto", "On the frontier", None, lambda point: "yes" if point.pareto else "no"),
+)
+
+RUNS_COLUMNS: tuple[PlanColumn[Runs], ...] = (
+    PlanColumn("model_id", "Model id", None, lambda row: row.model_id),
+    PlanColumn("model", "Model", None, lambda row: row.model_name),
+    PlanColumn("parameters_1e9", "Parameters (billion)", 1, lambda row: row.parameters / 1e9),
+    PlanColumn("precision", "Precision", None, lambda row: row.precision),
+    PlanColumn("kv_precision", "KV cache precision", None, lambda row: row.kv_precision),
+    PlanColumn("accelerators_per_replica", "Accelerators a replica", 0, lambda row: row.devices_per_replica),
+    PlanColumn("replicas", "Replicas", 0, lambda row: row.replicas),
+    PlanColumn("concurrency_requests", "Requests in flight", 0, lambda row: row.concurrency),
+    PlanColumn("requests_per_s", "Requests/s", 2, lambda row: row.requests_per_s),
+    PlanColumn("output_tokens_per_s", "Tokens/s", 0, lambda row: row.output_tokens_per_s),
+    PlanColumn("ttft_s", "Time to first token (s)", 3, lambda row: row.ttft_s),
+    PlanColumn("tpot_s", "Time per output token (s)", 4, lambda row: row.tpot_s),
+    PlanColumn("longest_context_tokens", "Longest context (tokens)", 0, lambda row: row.longest_context_tokens),
 )
