@@ -24,7 +24,7 @@ from planner.cluster.templates import templates
 from planner.exact import RACK_PARTS, SERVER_PARTS
 from planner.ground import existing_room, ground
 from planner.outcomes import objective_key
-from planner.request import Limits
+from planner.request import FabricChoice, Limits
 from planner.search import training_space
 from planner.search.columns import PRECISIONS, TrainingColumns
 from planner.subject import subject
@@ -414,3 +414,16 @@ def test_the_table_for_people_names_switches_and_racks(tmp_path, capsys):
     )
     assert main(["plan", str(path)]) == 0
     assert "Option 1: 24 × qm9700, tiers: 2, oversubscription: 1; racks:" in capsys.readouterr().out
+
+
+def test_the_request_of_the_guide_is_answered():
+    guide = Path(__file__).parents[2].joinpath("docs", "guides", "room.md").read_text(encoding="utf-8")
+    request = PlanRequest.parse(yaml.safe_load(guide.split("```yaml")[1].split("```")[0]))
+    assert {owned.id for owned in request.stock} == {"dgx-h100", "qm9700"}
+    assert None not in request.room.model_dump().values()
+    assert any(item.fabric for item in plan(request).recommendations)
+
+
+def test_every_technology_that_can_be_asked_for_has_a_template():
+    asked = set(FabricChoice.model_fields["technology"].annotation.__args__) - {"auto"}
+    assert asked <= templates().fabrics.keys()
