@@ -10,14 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import transformers  # noqa: E402
-import yaml  # noqa: E402
-from check_configs_against_transformers import fields_of  # noqa: E402
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING  # noqa: E402
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES  # noqa: E402
+import transformers
+import yaml
+from check_configs_against_transformers import fields_of
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
-from model_db.config_import.fields import DEFAULTS  # noqa: E402
-from model_db.config_import.templates import known_model_types, names_read  # noqa: E402
+from model_db.config_import.fields import DEFAULTS
+from model_db.config_import.templates import known_model_types, names_read
 
 
 def class_prefix(model_type: str) -> str:
