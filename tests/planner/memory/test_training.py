@@ -19,7 +19,16 @@ from planner.memory.states import expert_share, expert_tensor_parallel, optimize
 from planner.memory.training import training_memory
 from planner.request import Serving, Training
 from planner.search.columns import SCHEDULES
-from tests.planner.memory.memory_cases import MODELS, PARTS, RECIPES, architecture, small_decoder, strategies, training_columns
+from tests.planner.memory.memory_cases import (
+    MODELS,
+    PARTS,
+    RECIPES,
+    architecture,
+    serving_columns,
+    small_decoder,
+    strategies,
+    training_columns,
+)
 
 
 def stage_by_stage(model, training, recipe, c):
