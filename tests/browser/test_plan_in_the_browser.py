@@ -176,3 +176,18 @@ def test_own_prices_change_the_answer_and_a_faulty_file_is_said(watched: Page, a
     expect(watched.get_by_text("Your own entries are in use.")).to_have_count(0, timeout=WAIT_MS)
     settled(watched)
     assert figures(watched) == before
+
+
+def test_back_and_forward_between_pages_keep_the_question(watched: Page, app_url: str) -> None:
+    opened(watched, app_url + SAVED_LINK)
+    enter(watched, "Mean traffic (requests/s)", "31")
+    watched.get_by_role("link", name="Model", exact=True).click()
+    expect(watched.get_by_role("heading", level=1)).to_have_text("Llama 3.1 8B", timeout=WAIT_MS)
+    settled(watched)
+    watched.go_back()
+    expect(watched.get_by_role("heading", level=1)).to_contain_text("at 31 requests/s", timeout=WAIT_MS)
+    settled(watched)
+    assert "rate=31" in watched.url
+    watched.go_forward()
+    expect(watched.get_by_role("heading", level=1)).to_have_text("Llama 3.1 8B", timeout=WAIT_MS)
+    assert "/model" in watched.url
