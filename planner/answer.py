@@ -123,7 +123,9 @@ class Performance(Frozen):
     end_to_end_s: float | None = None
     capacity_requests_per_s: float | None = None  # of all replicas within the limits
     calibrated: bool = False
-    interval: Interval | None = None  # of tokens_per_s
+    interval: Interval | None = None  # of tokens_per_s, where that is predicted: in training
+    ttft_interval: Interval | None = None
+    tpot_interval: Interval | None = None
     basis: str = ""
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from planner import sizing
-from planner.answer import MemoryUse, Performance, Recommendation, Strategy
+from planner.answer import Interval, MemoryUse, Performance, Recommendation, Strategy
 from planner.cluster.design import ClusterDesign
 from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_YEAR
@@ -21,7 +21,7 @@ from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
 from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, limits_used
 from planner.performance.serving_demand import ServingDemand, serving_demand
-from planner.performance.serving_efficiency import ServingEfficiency
+from planner.performance.serving_efficiency import ServingEfficiency, load_serving_efficiency
 from planner.performance.serving_loop import ServingRates, serving_rates
 from planner.performance.serving_step import Replica, ServingSteps, serving_steps
 from planner.recommend import Described, Recommend, recommendations
@@ -234,6 +234,8 @@ class ServingStage:
                 end_to_end_s=float(rates.end_to_end_s[row]),
                 capacity_requests_per_s=capacity,
                 calibrated=self.efficiency.calibrated,
+                ttft_interval=self._interval("ttft_s", ttft_s),
+                tpot_interval=self._interval("tpot_s", tpot_s),
             ),
             memory=self._memory_use(known, row),
             bottleneck=bottleneck(decode.operations_s, decode.resources_s, row),
@@ -245,6 +247,11 @@ class ServingStage:
             tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
             period_s=period_s,
         )
+
+    def _interval(self, quantity: str, seconds: float) -> Interval | None:
+        """Between what four of five measured runs of unseen families lay, by kind of model."""
+        span = load_serving_efficiency().fit.interval(quantity, experts=bool(self.demand.experts))
+        return Interval(low=seconds * span.low, high=seconds * span.high, coverage=0.8) if span and self.efficiency.calibrated else None
 
     def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
         capacity = float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])

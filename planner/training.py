@@ -8,7 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from planner.answer import MemoryUse, Performance, Recommendation, Strategy
+from measurements.training_efficiency import training_efficiency
+from planner.answer import Interval, MemoryUse, Performance, Recommendation, Strategy
 from planner.cluster.design import ClusterDesign
 from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_DAY
@@ -20,12 +21,14 @@ from planner.hosts import training_host_needs
 from planner.memory.training import TrainingMemory, training_memory
 from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
+from planner.performance.run_time import run_time_s
 from planner.performance.training import TrainingStep, training_step
 from planner.recommend import Described, Recommend, recommendations
 from planner.request import Training
 from planner.search import training_space
 from planner.search.best_first import Rows
 from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, BoolColumn, FloatColumn, IntColumn, TrainingColumns
+from planner.search.shape import ModelShape
 from planner.training_search import TrainingSearch
 
 _SECONDS_PER_MINUTE = 60.0
@@ -136,7 +139,8 @@ class TrainingStage:
 
     def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
         """Wall-clock time of the run: steps over goodput, and the start-up (equation 3.7)."""
-        return self._steps(columns) * step_s / self.workload.goodput + self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+        start_up_s = self.workload.start_up_minutes * _SECONDS_PER_MINUTE
+        return run_time_s(self._steps(columns), step_s, start_up_s=start_up_s, goodput=self.workload.goodput)
 
     def _steps(self, columns: TrainingColumns) -> FloatColumn:
         return self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
@@ -202,6 +206,7 @@ class TrainingStage:
                 mfu=float(step.mfu[row]),
                 run_s=run_s,
                 calibrated=step.calibrated,
+                interval=self._interval(tokens_per_s, int(outcomes.columns.platform[row])),
             ),
             memory=self._memory_use(known, row),
             bottleneck=bottleneck(step.parts_s, step.resources_s, row),
@@ -209,6 +214,13 @@ class TrainingStage:
             tokens=self.workload.tokens,
             period_s=run_s,
         )
+
+    def _interval(self, tokens_per_s: float, platform: int) -> Interval | None:
+        """Throughput between which four of five unseen measured runs fell, by kind of model and whether the chip has runs."""
+        borrowed = bool(self.efficiency.borrowed_from[platform])
+        experts = ModelShape.of(self.ground.subject.architecture).experts > 0
+        low, high = training_efficiency().step_time_interval(experts=experts, borrowed=borrowed)
+        return Interval(low=tokens_per_s / high, high=tokens_per_s / low, coverage=0.8) if low > 0 else None
 
     def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
         memory, capacity = known.memory, float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
