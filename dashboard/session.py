@@ -6,7 +6,7 @@ survive a page switch and a closed section, and a link, a preset or "apply" repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 
@@ -17,7 +17,8 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-VIEW_KEYS = ("lang", "show", "tab", "with", "have")  # of a link: how the page is seen, not what is asked
+CHOICE_KEYS = ("group", "table", "chapter")  # what other pages show
+VIEW_KEYS = ("lang", "show", "tab", "with", "have", *CHOICE_KEYS)  # of a link: how the page is seen, not what is asked
 
 
 def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
@@ -33,6 +34,7 @@ def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
     st.session_state["compared_links"] = tuple(compared)
     st.session_state["owned_link"] = query.get("have", "")
     st.session_state["linked_tab"] = query.get("tab", "")
+    st.session_state["linked_choices"] = {name: query.get(name, "") for name in CHOICE_KEYS}
     st.session_state["shown_rank"] = rank_of(query.get("show", ""))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
@@ -90,6 +92,13 @@ def shown_rank() -> int:
     """Rank of the recommendation that the page shows."""
     rank: int = st.session_state["shown_rank"]
     return rank
+
+
+def seed_choice(name: str, key: str, options: Collection[str]) -> None:
+    """Give the widget `key` what the link says under `name`, once, if it is one of `options`."""
+    linked: str = st.session_state["linked_choices"].pop(name, "")
+    if linked in options:
+        st.session_state[key] = linked
 
 
 def linked_tab() -> str:

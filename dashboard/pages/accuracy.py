@@ -45,6 +45,7 @@ def page() -> None:
     """Choose a table of measured runs; its errors as a whole, as points, by group."""
     with st.sidebar:
         st.header(say("Accuracy"), anchor=False)
+        session.seed_choice("table", "accuracy:table", TABLES)
         name = st.selectbox(
             say("Measured runs"), list(TABLES), format_func=lambda name: say(TABLES[name]), key="accuracy:table", persist_state="session"
         )
@@ -66,7 +67,7 @@ def page() -> None:
         st.caption(
             plain(say("Results are from MLCommons, with the names of its submissions. Derived figures are not verified by MLCommons."))
         )
-    keep_address(request_of(session.draft()), None)
+    keep_address(request_of(session.draft()), None, {"table": [name]})
     _points(report, name)
     _groups(report, name)
 

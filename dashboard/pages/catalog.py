@@ -50,6 +50,7 @@ def page() -> None:
     hardware = library().hardware
     with st.sidebar:
         st.header(say("Catalog"), anchor=False)
+        session.seed_choice("group", "catalog:group", GROUPS)
         group = st.selectbox(
             say("Group"), list(GROUPS), format_func=lambda name: say(GROUPS[name]), key="catalog:group", persist_state="session"
         )
@@ -68,7 +69,7 @@ def page() -> None:
             )
         )
     )
-    keep_address(request_of(session.draft()), None)
+    keep_address(request_of(session.draft()), None, {"group": [group]})
     if not chosen:
         st.info(say("Nothing in this group matches. Clear the search or choose other vendors."))
         return

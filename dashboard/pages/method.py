@@ -29,9 +29,10 @@ def page() -> None:
     order = sorted(names, key=lambda stem: (stem != "README", names[stem]))
     with st.sidebar:
         st.header(say("Method"), anchor=False)
+        session.seed_choice("chapter", "method:chapter", order)
         chosen = st.radio(say("Chapter"), order, format_func=lambda stem: names[stem], key="method:chapter", persist_state="session")
     st.title(names[chosen], anchor=False)
-    keep_address(request_of(session.draft()), None)
+    keep_address(request_of(session.draft()), None, {"chapter": [chosen]})
     st.markdown(_body(chapters[chosen].read_text(encoding="utf-8")))
 
 

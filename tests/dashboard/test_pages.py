@@ -105,3 +105,21 @@ def test_a_page_speaks_chinese_and_keeps_the_question(page, app) -> None:
     app.switch_page(str(page.source)).run()
     assert not went_wrong(app)
     assert re.search(r"[\u4e00-\u9fff]", " ".join(str(element.value) for element in (*app.title, *app.header, *app.subheader)))
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "good", "key"),
+    [
+        ("catalog.py", "group", "switches", "catalog:group"),
+        ("accuracy.py", "table", "serving_memory", "accuracy:table"),
+        ("method.py", "chapter", "memory", "method:chapter"),
+    ],
+)
+def test_a_link_chooses_what_a_page_shows_and_an_unknown_choice_is_left_aside(file, name, good, key) -> None:
+    for value, taken in ((good, True), ("../../etc/passwd", False)):
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.query_params[name] = value
+        app.run()
+        app.switch_page(str(FOLDER / file)).run()
+        assert not went_wrong(app)
+        assert (app.session_state[key] == good) is taken
