@@ -155,7 +155,7 @@ class ServingStage:
         reserve = self.ground.request.assumptions.memory_reserve
         recipe = serving_recipe(self.workload.engine).model_copy(update={"utilisation": 1.0 - reserve})
         capacity = self.ground.platforms.memory_bytes[columns.platform]
-        return serving_memory(self.ground.subject.architecture, self.workload, columns, capacity, recipe)
+        return serving_memory(self.ground.subject.architecture, self.workload, columns, capacity, recipe, self.ground.subject.stored)
 
     def evaluate(
         self, columns: ServingColumns, capacity_per_s: FloatColumn, clusters: list[ClusterDesign | None] | None = None

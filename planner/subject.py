@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from facts.errors import Fault, RackwrightError
 from model_db import Models
 from model_db.architecture import Architecture, Attention, GatedDeltaNet, Mamba1, Mamba2, Mla
+from model_db.weight_formats import WeightFormat, load_weight_formats
 from planner.request import PlanRequest, Precision
 
 _SEQUENCE_MIXERS = (Attention, Mla, Mamba1, Mamba2, GatedDeltaNet)
@@ -19,6 +20,7 @@ class Subject:
     name: str
     architecture: Architecture
     native_format: Precision
+    stored: WeightFormat | None = None  # where the published format is known exactly
     sources: tuple[str, ...] = ()
 
 
@@ -26,14 +28,19 @@ def subject(request: PlanRequest, models: Models) -> Subject:
     """The model asked for. Raises for an unknown id, or a model that does not work on text token by token."""
     if isinstance(request.model, str):
         entry = models[request.model]
-        found = Subject(entry.name, entry.architecture, _compute_format(entry.native_weight_format), (entry.source,))
+        found = _subject(entry.name, entry.architecture, entry.native_weight_format, (entry.source,))
     else:
-        found = Subject(request.model.name, request.model.architecture, _compute_format(request.model.native_weight_format))
+        found = _subject(request.model.name, request.model.architecture, request.model.native_weight_format, ())
     layers = [layer for stack in found.architecture.stacks for block in stack.blocks for layer in block.layers]
     causal = any(isinstance(layer, _SEQUENCE_MIXERS) and getattr(layer, "mask", "causal") == "causal" for layer in layers)
     if not found.architecture.vocab or not causal:
         raise RackwrightError(Fault("model_kind_not_planned", "request", "model", found.name))
     return found
+
+
+def _subject(name: str, architecture: Architecture, native: str | None, sources: tuple[str, ...]) -> Subject:
+    stored = load_weight_formats().get(native or "")
+    return Subject(name, architecture, _compute_format(native), stored, sources)
 
 
 def _compute_format(weight_format: str | None) -> Precision:
