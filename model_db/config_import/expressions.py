@@ -74,17 +74,19 @@ def field_names(text: str) -> set[str]:
     return {node.id for node in nodes if isinstance(node, ast.Name)} | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
-def evaluate(expression: str, names: Names, where: str = "") -> Value:
+def evaluate(expression: str, names: Names, where: str = "", fields_of: Callable[[str], list[str]] | None = None) -> Value:
     """The value of `expression` under `names`.
 
-    Raises RackwrightError `config_field` with the fields read, when one is missing, of the wrong kind or out of bounds.
+    Raises RackwrightError `config_field` when something it reads is missing, of the wrong kind or out of bounds: it names
+    the fields that `fields_of` finds behind the expression, and the values of the names in it.
     """
     try:
         return _bounded(_value(parsed(expression), names))
     except (ExpressionError, ZeroDivisionError, IndexError, OverflowError):
-        fields = [name for name in names_in(expression) if len(name) > 1]
-        seen = ", ".join(f"{name} = {shown(names(name))}" for name in fields)
-        raise RackwrightError(Fault("config_field", where, ", ".join(fields), shown(seen), allowed=expression)) from None
+        read = [name for name in names_in(expression) if len(name) > 1]
+        fields = fields_of(expression) if fields_of else read
+        seen = ", ".join(f"{name} = {shown(names(name))}" for name in read)
+        raise RackwrightError(Fault("config_field", where, " / ".join(fields), shown(seen), allowed=expression)) from None
 
 
 def _bounded(value: Value) -> Value:

@@ -58,18 +58,36 @@ class _Scope:
     def value(self, entry: JsonValue) -> Value:
         """A literal as it is; a text that begins with `=` evaluated; lists entry by entry."""
         if isinstance(entry, str) and entry.startswith("="):
-            return evaluate(entry, self.lookup, self.where)
+            return evaluate(entry, self.lookup, self.where, self.fields)
         if isinstance(entry, list):
             return [self.value(part) for part in entry]
         return entry if not isinstance(entry, dict) else {key: self.value(part) for key, part in entry.items()}
 
     def expression(self, text: str | float | None) -> Value:
         """A text is always an expression here; a number is itself."""
-        return evaluate(text, self.lookup, self.where) if isinstance(text, str) else text
+        return evaluate(text, self.lookup, self.where, self.fields) if isinstance(text, str) else text
 
     def holds(self, condition: JsonValue) -> bool:
         """Whether a `when` holds; none always does."""
         return condition is None or condition == "" or bool(self.expression(condition) if isinstance(condition, (str, int)) else condition)
+
+    def fields(self, expression: str, seen: frozenset[str] = frozenset()) -> list[str]:
+        """Configuration fields an expression is made from, through the names of `let`."""
+        found: list[str] = []
+        for name in names_in(expression):
+            inner = self.let.get(name)
+            if isinstance(inner, str) and name not in seen:
+                found += self.fields(inner, seen | {name}) if inner.startswith("=") else []
+            elif name not in self.loops and len(name) > 1:
+                found.append(name)
+        return list(dict.fromkeys(found))
+
+    def refused(self, expression: str | float | None, value: Value, allowed: str) -> RackwrightError:
+        """The error for an expression whose value is out of bounds, or that gives none."""
+        fields = " / ".join(self.fields(expression)) if isinstance(expression, str) else ""
+        if value is None:
+            return RackwrightError(Fault("config_field_missing", self.where, fields))
+        return RackwrightError(Fault("config_field", self.where, fields, shown(value), allowed=allowed))
 
     def within(self, name: str, value: Value) -> _Scope:
         return replace(self, loops={**self.loops, name: value})
@@ -128,8 +146,7 @@ def _part_stacks(family: Family, scope: _Scope, name: str, head: str) -> list[St
 def _stack(name: str, template: StackTemplate, fragments: Mapping[str, dict[str, JsonValue] | list[Item]], scope: _Scope) -> Stack:
     count = scope.expression(template.layers)
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST_LAYERS:
-        names = ", ".join(names_in(str(template.layers)))
-        raise RackwrightError(Fault("config_field", scope.where, names, shown(count), allowed=f"0 to {_MOST_LAYERS}"))
+        raise scope.refused(template.layers, count, f"0 to {_MOST_LAYERS}")
     pairs = [("front", _layers(template.front, fragments, scope))]
     pairs += [(template.layer_name, _layers(template.layer, fragments, scope.within("i", i))) for i in range(count)]
     for block in template.blocks:
@@ -137,9 +154,7 @@ def _stack(name: str, template: StackTemplate, fragments: Mapping[str, dict[str,
     pairs.append(("after", _layers(template.after, fragments, scope)))
     positions = scope.expression(template.positions)
     if positions is not None and (not isinstance(positions, (int, float)) or positions < 1):
-        raise RackwrightError(
-            Fault("config_field", scope.where, ", ".join(names_in(str(template.positions))), shown(positions), allowed=">= 1")
-        )
+        raise scope.refused(template.positions, positions, ">= 1")
     return Stack(name=name, blocks=run_length_blocks(pairs), positions=None if positions is None else int(positions), tower=template.tower)
 
 
@@ -152,8 +167,7 @@ def _block(
         over = scope.expression(template.over) if isinstance(template.over, str) else list[Value](template.over)
         values = list(range(over)) if isinstance(over, int) and over <= _MOST_LAYERS else over
         if not isinstance(values, list) or len(values) > _MOST_LAYERS:
-            names = ", ".join(names_in(str(template.over)))
-            raise RackwrightError(Fault("config_field", scope.where, names, shown(over), allowed=f"0 to {_MOST_LAYERS}"))
+            raise scope.refused(str(template.over), over, f"0 to {_MOST_LAYERS}")
         scopes = [scope.within(template.loop, value) for value in values]
     pairs: list[tuple[str, tuple[Layer, ...]]] = []
     for inner in scopes:
@@ -170,7 +184,7 @@ def _layers(entries: Sequence[Item], fragments: Mapping[str, dict[str, JsonValue
         if scope.holds(item.get("when")):
             times = scope.expression(str(item["times"])) if "times" in item else 1
             if not isinstance(times, int) or times > _MOST_LAYERS:
-                raise RackwrightError(Fault("config_field", scope.where, ", ".join(names_in(str(item["times"]))), shown(times)))
+                raise scope.refused(str(item["times"]), times, f"0 to {_MOST_LAYERS}")
             layers += [_layer(item, scope)] * times if times > 0 else []
     return tuple(layers)
 
@@ -184,7 +198,7 @@ def _layer(item: Mapping[str, JsonValue], scope: _Scope) -> Layer:
     try:
         return _LAYER.validate_python(plain, strict=True)
     except ValidationError as error:
-        raise RackwrightError(*(_fault(item, problem["loc"], problem["msg"], plain, scope.where) for problem in error.errors())) from None
+        raise RackwrightError(*(_fault(item, problem["loc"], problem["msg"], plain, scope) for problem in error.errors())) from None
 
 
 def _whole(value: Value) -> object:
@@ -194,10 +208,10 @@ def _whole(value: Value) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _fault(item: Mapping[str, JsonValue], place: tuple[int | str, ...], message: str, plain: Mapping[str, object], where: str) -> Fault:
+def _fault(item: Mapping[str, JsonValue], place: tuple[int | str, ...], message: str, plain: Mapping[str, object], scope: _Scope) -> Fault:
     """Which configuration fields made the layer's field that was refused."""
     key = next((part for part in place if isinstance(part, str) and part in item), str(place[-1]) if place else "")
     source = item.get(key)
-    names = names_in(source) if isinstance(source, str) and source.startswith("=") else [key]
+    fields = scope.fields(source) if isinstance(source, str) and source.startswith("=") else [key]
     code = "config_field" if key in plain else "config_field_missing"
-    return Fault(code, where, ", ".join(names), shown(plain.get(key, "")), allowed=message)
+    return Fault(code, scope.where, " / ".join(fields), shown(plain.get(key, "")), allowed=message)

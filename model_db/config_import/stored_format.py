@@ -32,15 +32,18 @@ def _quantised(quantisation: Mapping[str, Yaml]) -> str | None:
     if method == "bitsandbytes":
         return "nf4" if quantisation.get("load_in_4bit") else "int8"
     if method == "compressed-tensors":
-        return _compressed(quantisation.get("config_groups"))
+        return _compressed(quantisation.get("config_groups"), quantisation.get("ignore"))
     bits = quantisation.get("bits")
     if isinstance(method, str) and (bits is None or bits == 4):
         return _METHODS.get(method)
     return "int8" if bits == 8 else None
 
 
-def _compressed(groups: Yaml) -> str | None:
-    """The weights of the first group of a compressed-tensors configuration: number kind, bits, size of a block."""
+def _compressed(groups: Yaml, ignored: Yaml) -> str | None:
+    """The weights of the first group of a compressed-tensors configuration: number kind, bits, size of a block.
+
+    Where attention is ignored, groups of 32 are the routed experts alone (Kimi-K2.5).
+    """
     first = next(iter(groups.values()), None) if isinstance(groups, dict) else None
     weights = first.get("weights") if isinstance(first, dict) else None
     if not isinstance(weights, dict):
@@ -50,4 +53,6 @@ def _compressed(groups: Yaml) -> str | None:
         return "fp8" if kind == "float" else "int8"
     if bits == 4 and kind == "float":
         return "nvfp4" if block == 16 else "mxfp4"
+    if bits == 4 and block == 32 and "attn" in str(ignored):
+        return "int4_g32_experts"
     return "int4_g128" if bits == 4 else None
