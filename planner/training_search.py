@@ -75,7 +75,7 @@ class TrainingSearch:
             return
         most, alone = self._most_ranks(cells), self.stage.alone(cells)
         too_few = memory.ranks_too_few(strategy, self.stage.usable_bytes(cells))
-        fewest: FloatColumn = np.maximum(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0) + 1.0
+        fewest: FloatColumn = np.fmax(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0) + 1.0  # no time: none ends
 
         def open_cells(rows: Rows) -> None:
             self._open_cells(cells.take(rows), alone.take(rows), fewest[rows])

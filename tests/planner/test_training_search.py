@@ -9,7 +9,7 @@ from planner.admission import admitted
 from planner.ground import ground
 from planner.library import default_library
 from planner.outcomes import objective_key
-from planner.request import PlanRequest
+from planner.request import Limits, PlanRequest
 from planner.search import training_space
 from planner.search.columns import PRECISIONS, TrainingColumns
 from planner.search.shape import ModelShape
@@ -59,15 +59,15 @@ def everything(stage):
         of_layout = np.array([layout_bound[key] for key in keys])
         parts.append(candidates)
         bounds.append(np.stack([cell_bound[rows], of_layout[rows], search._bound(candidates, stage.alone(cells).take(rows))], axis=1))
-    return TrainingColumns.concatenate(parts), np.concatenate(bounds)
+    return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 3)), *bounds])
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective):
     chips = ["nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb", "amd-mi300x", "google-tpu-v5p"]
-    stage = stage_for(objective=objective, max_devices=32, accelerators=chips)
+    stage = stage_for(objective=objective, max_devices=96, accelerators=chips)
     candidates, bounds = everything(stage)
-    assert len(candidates) > 10_000
+    assert len(candidates) > 100_000
     outcomes = stage.evaluate(candidates).outcomes
     exact = objective_key(outcomes, objective)
     known = exact < 1e30  # feasible, and with every figure that the objective needs
@@ -81,6 +81,40 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
     search = TrainingSearch.of(stage)
     search.run(lambda share: None)
     assert np.allclose(search.best, best, rtol=1e-12)
+
+
+SMALL_MODELS = ("llama3.2-1b", "llama3.2-3b", "qwen3-8b", "llama3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b")
+
+
+def small_space(seed):
+    """A random small space: one accelerator, few devices, one model, a deadline that some candidates miss."""
+    random = np.random.default_rng(seed)
+    usable, _ = admitted(Limits(), default_library().hardware)
+    return {
+        "model": str(random.choice([model for model in SMALL_MODELS if model in default_library().models])),
+        "accelerators": (str(random.choice(usable)),),
+        "max_devices": int(random.choice([2, 4, 8, 16])),
+        "tokens": float(10 ** random.uniform(6, 10)),
+        "deadline_days": float(10 ** random.uniform(-1, 2)),
+        "global_batch_tokens": float(2 ** random.integers(15, 21)),
+        "sequence_tokens": int(2 ** random.integers(9, 14)),
+        "method": str(random.choice(["pretrain", "finetune", "lora"])),
+    }
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
+    space = small_space(seed)
+    stage = stage_for(**space)
+    candidates, _ = everything(stage)
+    outcomes = stage.evaluate(candidates).outcomes
+    group = candidates.platform * len(PRECISIONS) + candidates.precision
+    for objective in OBJECTIVES:
+        best = np.full(len(PRECISIONS), np.inf)
+        np.minimum.at(best, group, objective_key(outcomes, objective))
+        search = TrainingSearch.of(stage_for(objective=objective, **space))
+        search.run(lambda share: None)
+        assert np.allclose(search.best, best, rtol=1e-12), objective
 
 
 def test_the_search_reports_what_it_did():
