@@ -119,7 +119,9 @@ class ServingStage:
             found = rates(index)
             return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
 
-        limit = np.maximum(largest_true(serving_space.largest_index(max_batch), within_limits), 0)
+        top = serving_space.largest_index(max_batch)
+        # Latencies grow with the batch, but for prompts that share passes; so the largest is tried before the bisection.
+        limit = np.where(within_limits(top), top, np.maximum(largest_true(top, within_limits), 0)).astype(np.int32)
         return limit, rates, batch_at
 
     def _steps(self, columns: ServingColumns) -> ServingSteps:

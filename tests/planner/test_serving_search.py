@@ -1,0 +1,78 @@
+"""Bisection over batches finds what trying every batch finds; replicas then run what their traffic needs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from planner.admission import admitted
+from planner.ground import ground
+from planner.library import default_library
+from planner.request import Limits, PlanRequest
+from planner.search import serving_space
+from planner.search.columns import ServingColumns
+from planner.serving import ServingStage
+from planner.subject import subject
+
+MODELS = ("llama3.2-1b", "llama3.1-8b", "qwen3-8b", "qwen3-30b-a3b", "gpt-oss-20b", "deepseek-v2-lite")
+
+
+def stage_for(seed):
+    """A random small space: one accelerator, few devices, one model, limits that some batches miss."""
+    random = np.random.default_rng(seed)
+    library = default_library()
+    usable, _ = admitted(Limits(), library.hardware)
+    raw = {
+        "model": str(random.choice([model for model in MODELS if model in library.models])),
+        "workload": {
+            "kind": "serving",
+            "requests_per_s": float(10 ** random.uniform(-1, 2)),
+            "input_tokens": int(10 ** random.uniform(1, 4)),
+            "output_tokens": int(10 ** random.uniform(1, 3)),
+            "ttft_s": float(10 ** random.uniform(-1, 1)),
+            "tpot_s": float(10 ** random.uniform(-2, 0)),
+            "engine": str(random.choice(["vllm", "sglang", "trtllm", "generic"])),
+        },
+        "limits": {"accelerators": [str(random.choice(usable))], "max_devices": int(random.choice([1, 2, 4, 8, 16]))},
+    }
+    request = PlanRequest.parse(raw)
+    stands = ground(request, subject(request, library.models), library.hardware, request.limits.accelerators)
+    return ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine))
+
+
+def rates_at(stage, cells, batch):
+    return stage._rates(stage._steps(dataclasses.replace(cells, batch=batch)), batch.astype(float))
+
+
+def kept(stage, rates):
+    return (rates.ttft_s <= stage.workload.ttft_s) & (rates.tpot_s <= stage.workload.tpot_s)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_largest_batch_is_that_of_trying_every_batch(seed):
+    stage = stage_for(seed)
+    cells = stage.cells(0)
+    most = np.maximum(stage.memory(cells).max_batch, 1)
+    largest = np.ones(len(cells), dtype=np.int32)
+    for index in range(len(serving_space.batches())):
+        batch = serving_space.batch_at(np.full(len(cells), index), most)
+        largest = np.where(kept(stage, rates_at(stage, cells, batch)), np.maximum(largest, batch), largest)
+    assert np.array_equal(stage.capacity(cells)[0], largest)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(seed):
+    stage = stage_for(seed)
+    cells = stage.cells(0)
+    outcomes = stage.outcomes(cells)
+    good = outcomes.take(outcomes.feasible)
+    if not len(good):
+        assert (outcomes.reason > 0).all()
+        return
+    assert isinstance(good.columns, ServingColumns)
+    rates = rates_at(stage, good.columns, good.columns.batch)
+    peak = stage.workload.requests_per_s * stage.workload.peak_to_mean
+    assert kept(stage, rates).all()
+    assert (rates.requests_per_s * good.replicas >= peak * (1 - 1e-9)).all()
+    assert (good.capacity_per_s * stage.workload.utilisation_limit * good.replicas >= peak * (1 - 1e-6)).all()
+    assert (good.devices >= good.replicas * good.columns.devices).all()
