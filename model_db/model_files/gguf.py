@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from facts.errors import Fault, RackwrightError, shown
-from model_db.model_files.tensors import MOST_DIMENSIONS, MOST_ELEMENTS, MOST_TENSORS, Tensor, TensorTable
+from model_db.model_files.tensors import MOST_DIMENSIONS, MOST_ELEMENTS, MOST_SIZE, MOST_TENSORS, Tensor, TensorTable
 
 _LONGEST_HEADER_BYTES = 64_000_000  # vocabularies of 250,000 pieces take about 10 MB
 _LONGEST_TEXT_BYTES = 1_000_000
@@ -128,8 +128,8 @@ def _tensor(window: _Window, size_bytes: int) -> Tensor:
     elements = 1
     for size in sizes:
         elements *= size
-        if elements > MOST_ELEMENTS:
-            window.refuse(name, sizes, f"<= {MOST_ELEMENTS} elements")
+        if size > MOST_SIZE or elements > MOST_ELEMENTS:
+            window.refuse(name, sizes, f"sizes of 0 to {MOST_SIZE}, at most {MOST_ELEMENTS} elements")
     kind = int(window.number("<I", name))
     if kind not in _TYPES:
         window.refuse(name, kind, "a known tensor type")

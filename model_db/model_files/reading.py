@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ _INDEX = "model.safetensors.index.json"
 _LONGEST_JSON_BYTES = 64_000_000  # the index of a model with 200,000 tensors has about 25 MB
 _MOST_FILES = 2_000
 
+_PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
+
 Count = Callable[[Architecture], int]
 
 
@@ -41,9 +44,9 @@ def read_model(path: Path, parameters: Count) -> ModelEntry:
         case ".yaml" | ".yml":
             return _layer_list(path)
         case ".safetensors":
-            return _tensors(read_safetensors_header(path), path.name)
+            return _as_a_part(_tensors(read_safetensors_header(path), path.name), path)
         case ".gguf":
-            return _gguf(path, parameters)
+            return _as_a_part(_gguf(path, parameters), path)
     raise RackwrightError(Fault("model_file_kind", str(path), value=path.suffix, allowed=".json, .yaml, .safetensors, .gguf"))
 
 
@@ -69,6 +72,12 @@ def _layer_list(path: Path) -> ModelEntry:
         architecture=layer_list_architecture(document, path.name),
         source=path.name,
     )
+
+
+def _as_a_part(entry: ModelEntry, path: Path) -> ModelEntry:
+    """The entry, with a note where the file is one of several."""
+    part = _PART.search(path.name)
+    return replace(entry, notes=(f"file {int(part[1])} of {int(part[2])}: the others are not counted", *entry.notes)) if part else entry
 
 
 def _tensors(table: TensorTable, name: str, *notes: str) -> ModelEntry:

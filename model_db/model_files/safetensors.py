@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from facts.errors import Fault, RackwrightError, shown
-from model_db.model_files.tensors import MOST_DIMENSIONS, MOST_ELEMENTS, MOST_TENSORS, Tensor, TensorTable
+from model_db.model_files.tensors import MOST_DIMENSIONS, MOST_ELEMENTS, MOST_SIZE, MOST_TENSORS, Tensor, TensorTable
 
 _LONGEST_HEADER_BYTES = 100_000_000  # the library's own limit
 _BITS = {
@@ -99,8 +99,8 @@ def _stored_bytes(name: str, entry: _Entry, where: str) -> int:
     elements = 1
     for size in entry.shape:
         elements *= size
-        if size < 0 or elements > MOST_ELEMENTS:
-            raise _damaged(where, f"{name}.shape", entry.shape, f"0 to {MOST_ELEMENTS} elements")
+        if not 0 <= size <= MOST_SIZE or elements > MOST_ELEMENTS:
+            raise _damaged(where, f"{name}.shape", entry.shape, f"sizes of 0 to {MOST_SIZE}, at most {MOST_ELEMENTS} elements")
     return elements * bits // 8
 
 

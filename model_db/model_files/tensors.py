@@ -14,6 +14,7 @@ from model_db.assembly import run_length_blocks
 MOST_TENSORS = 1_000_000  # of one model; the largest published ones have about 200,000
 MOST_DIMENSIONS = 8
 MOST_ELEMENTS = 10**13
+MOST_SIZE = 10**9  # of one dimension
 
 
 @dataclass(frozen=True, slots=True)
