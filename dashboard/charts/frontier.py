@@ -68,13 +68,17 @@ def frontier_figure(plan: Plan, shown: Recommendation, names: Mapping[str, str],
         "frontier",
         finding,
         finding,
-        _scatter(known, shown, names, x, y),
+        _scatter(known, shown, names, (x, y), line={across, up} == {"cost", "time"}),
         frontier_table(plan),
         say("Filled: on the frontier of cost and time. Hollow: another one is cheaper and faster."),
     )
 
 
-def _scatter(known: Sequence[FrontierPoint], shown: Recommendation, names: Mapping[str, str], x: Measure, y: Measure) -> alt.LayerChart:
+def _scatter(
+    known: Sequence[FrontierPoint], shown: Recommendation, names: Mapping[str, str], axes: tuple[Measure, Measure], *, line: bool
+) -> alt.LayerChart:
+    """Points of `known`; with `line` the frontier's steps: a point holds until the next one beats its time, or its cost."""
+    x, y = axes
     rows = []
     for point in known:
         label = say(
@@ -97,6 +101,12 @@ def _scatter(known: Sequence[FrontierPoint], shown: Recommendation, names: Mappi
         color=meaning_colour("meaning"),
         tooltip=[alt.Tooltip("label:N", title=say("Configuration"))],
     )
+    steps = (
+        alt.Chart(data)
+        .transform_filter("datum.pareto")
+        .mark_line(interpolate="step-after", color=INK, opacity=0.6, strokeWidth=1.5, aria=False)
+        .encode(x="x:Q", y="y:Q")
+    )
     others = base.transform_filter("!datum.pareto").mark_point(size=45, opacity=0.45)
     best = base.transform_filter("datum.pareto").mark_point(size=70, filled=True, opacity=1)
     chosen = alt.Chart(data).transform_filter("datum.shown").mark_point(size=220, color=INK, strokeWidth=2).encode(x="x:Q", y="y:Q")
@@ -106,7 +116,7 @@ def _scatter(known: Sequence[FrontierPoint], shown: Recommendation, names: Mappi
         .mark_text(align="left", dx=12, dy=-8, fontSize=FONT_SIZE, color=INK, aria=False)
         .encode(x="x:Q", y="y:Q", text=alt.value(say("shown")))
     )
-    return layered([others, best, chosen, name], HEIGHT)
+    return layered([*([steps] if line else []), others, best, chosen, name], HEIGHT)
 
 
 def _is(point: FrontierPoint, option: Recommendation) -> bool:

@@ -14,6 +14,7 @@ from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.sections.alternatives import alternatives
 from dashboard.sections.assumptions import assumption_list
+from dashboard.sections.launch import launch_settings
 from dashboard.sections.room import room
 from dashboard.sections.search import search_account
 from dashboard.tables import file_name, show_table, table_of
@@ -25,7 +26,7 @@ from texts.translations import mark
 
 
 def details(plan: Plan, shown: Recommendation) -> None:
-    """Alternatives, frontier, memory, bill, assumptions, sources and the account of the search."""
+    """Alternatives, frontier, memory, bill, room, launch settings, assumptions, sources and the account of the search."""
     labels = {name: say(label) for name, (label, _) in TABS.items()}
     linked = session.linked_tab()
     st.header(say("Details"), anchor=False)
@@ -87,6 +88,7 @@ TABS: dict[str, tuple[str, Callable[[Plan, Recommendation], None]]] = {
     "memory": (mark("Memory"), _memory),
     "bill": (mark("Bill of materials"), _bill),
     "room": (mark("Network and racks"), room),
+    "launch": (mark("Launch settings"), launch_settings),
     "assumptions": (mark("Assumptions"), lambda plan, shown: assumption_list(plan)),
     "sources": (mark("Sources"), lambda plan, shown: _sources(plan)),
     "search": (mark("Search"), lambda plan, shown: search_account(plan)),

@@ -10,10 +10,10 @@ from dashboard import figures
 from dashboard.fields import FIELDS
 from dashboard.language import language, say
 from dashboard.wording import plain, resource_name, word
-from planner.answer import Plan, Recommendation
+from planner.answer import Interval, Plan, Recommendation
 from planner.request import Serving
 from texts import numbers
-from texts.translations import mark
+from texts.translations import Language, mark
 from texts.words import LIMITS
 
 
@@ -49,10 +49,13 @@ def trust(plan: Plan, shown: Recommendation) -> None:
     """How far the speed can be trusted, and which software it is for."""
     speed = shown.performance
     if speed.interval is not None:
-        low_high = numbers.likely_between(
-            speed.interval.low, speed.interval.high, speed.interval.coverage, lambda rate: numbers.count(rate, language()), language()
+        text = say("Tokens/s, {interval}.", interval=_likely(speed.interval, numbers.count))
+    elif speed.ttft_interval is not None and speed.tpot_interval is not None:
+        text = say(
+            "Time to first token, {ttft}. Time per token, {tpot}.",
+            ttft=_likely(speed.ttft_interval, numbers.duration),
+            tpot=_likely(speed.tpot_interval, numbers.duration),
         )
-        text = say("Tokens/s, {interval}.", interval=low_high)
     elif speed.calibrated:
         text = say("Speed is fitted to measured runs; this version gives no interval for it.")
     else:
@@ -61,6 +64,10 @@ def trust(plan: Plan, shown: Recommendation) -> None:
         software = FIELDS["workload.engine"].choices[plan.request.workload.engine]
         text = say("{text} Predicted for {software}.", text=text, software=say(software))
     st.caption(plain(text))
+
+
+def _likely(interval: Interval, show: Callable[[float, Language], str]) -> str:
+    return numbers.likely_between(interval.low, interval.high, interval.coverage, lambda value: show(value, language()), language())
 
 
 def cards(shown: Recommendation, other: Recommendation | None) -> None:

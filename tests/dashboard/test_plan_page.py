@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import engine
 from facts.errors import Fault, RackwrightError
+from planner.answer import Interval
+from planner.explain.launch import launches
 from planner.links import encode_link
 from planner.request import PlanRequest
 from tests.dashboard import sample
@@ -182,3 +184,43 @@ def test_a_link_can_open_a_tab_and_an_unknown_one_opens_the_first(opened):
         app = opened(link | {"tab": tab})
         assert not app.exception
         assert app.selectbox(key="shown_option")
+
+
+SERVED = {"model": "llama3.1-70b", "task": "serving"}
+
+
+def test_launch_settings_are_blocks_to_copy_with_version_date_source_and_the_word_untested(opened, asked):
+    app = opened(SERVED | {"tab": "launch"})
+    assert not app.exception
+    found = launches(sample.plan(asked[-1]), sample.recommendation(), sample.library().models)
+    told = [launch for launch in found if launch.text]
+    assert [block.value for block in app.code] == [launch.text for launch in told] != []
+    said = plain(text_of(app))
+    for launch in found:
+        assert f"{launch.tool}, untested" in said
+        assert f"Version: {launch.version}. Read on {launch.read} in: {launch.source}" in said
+
+
+def test_a_tool_that_cannot_be_told_the_plan_says_which_settings_it_lacks(opened):
+    app = opened(SERVED | {"tab": "launch"})
+    assert "maker of the accelerator: Example" in plain(text_of(app)), "TensorRT-LLM runs on one maker's accelerators"
+    assert not any("trtllm-serve" in block.value for block in app.code)
+
+
+def test_a_closed_tab_writes_no_launch_settings(opened):
+    assert not opened(SERVED).code
+
+
+def test_intervals_of_the_latencies_stand_under_the_answer(opened, monkeypatch):
+    def measured(request, library=None, progress=None):
+        first = sample.recommendation()
+        times = {
+            "ttft_interval": Interval(low=0.2, high=0.5, coverage=0.8),
+            "tpot_interval": Interval(low=0.02, high=0.03, coverage=0.8),
+        }
+        first = first.model_copy(update={"performance": first.performance.model_copy(update=times)})
+        return sample.plan(request).model_copy(update={"recommendations": (first,)})
+
+    monkeypatch.setattr(engine, "plan", measured)
+    said = plain(text_of(opened(SERVED)))
+    assert "Time to first token, 80% sure: 200 ms to 500 ms. Time per token, 80% sure: 20.0 ms to 30.0 ms." in said
