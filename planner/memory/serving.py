@@ -12,7 +12,6 @@ from model_db.architecture import Architecture, Attention, Layer, Mla
 from model_db.weight_formats import WeightFormat
 from planner.counting.cache import layer_kv_elements, layer_state_bytes
 from planner.memory.activations import layer_activations, on_one_rank
-from planner.memory.distinct import distinct
 from planner.memory.engines import ServingRecipe, serving_recipe
 from planner.memory.formats import cache_bytes, precision_of, usual_formats
 from planner.memory.matrices import Matrix, layer_matrices, layer_vectors
@@ -21,6 +20,7 @@ from planner.memory.stages import most_experts
 from planner.memory.states import expert_share
 from planner.request import Serving
 from planner.search.columns import FloatColumn, IntColumn, ServingColumns
+from planner.search.distinct import distinct
 
 _SMALL_DEVICE_BYTES = 70 * 2**30  # where engines change their defaults (planner.memory.engines)
 _MOST_SEQUENCES = np.iinfo(np.int32).max

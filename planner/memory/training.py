@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_db.architecture import Architecture
-from planner.memory.distinct import distinct
 from planner.memory.moving import BufferBytes, Moving, MovingBytes, buffers, moving
 from planner.memory.recipe import TrainingRecipe, training_recipe
 from planner.memory.stages import Task, most_experts, stage_source
 from planner.memory.states import ModelStates, Own, StateBytes, model_states
 from planner.request import Training
 from planner.search.columns import FloatColumn, TrainingColumns
+from planner.search.distinct import distinct
 
 _CHUNK_ROWS = 16_384  # arrays of a chunk stay in the cache
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from planner.cluster.platform import Platforms
 from planner.counting.flops import mean_causal_context
-from planner.memory.distinct import distinct
 from planner.performance.collectives import Network, all_reduce_s, expert_exchange_s, point_to_point_s
 from planner.performance.serving_demand import AttentionDemand, ExpertDemand, ServingDemand
 from planner.performance.serving_efficiency import BF16, FOUR_BIT, KV_BYTES, WEIGHT_BYTES, ServingEfficiency
 from planner.search.columns import FloatColumn, IntColumn, ServingColumns
+from planner.search.distinct import distinct
 
 OPERATIONS = ("linear", "experts", "attention", "state", "head", "all_reduce", "all_to_all", "launch", "engine")
 ACTIVATION_BYTES = 2.0

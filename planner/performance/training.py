@@ -16,13 +16,13 @@ from model_db.architecture import Architecture
 from planner.answer import Resource
 from planner.cluster.platform import Platforms
 from planner.counting.flops import forward_flops_per_sample
-from planner.memory.distinct import distinct
 from planner.performance.collectives import Network, all_gather_s, all_reduce_s, point_to_point_s
 from planner.performance.efficiency import Efficiency
 from planner.performance.micro_batch import Method, MicroBatch, Shares, micro_batch, ranks_inside, smooth_maximum
 from planner.performance.operations import ACTIVATION_BYTES, ExpertProduct, of_kind, operations, pipeline_layers
 from planner.request import Training
 from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+from planner.search.distinct import distinct
 
 _FULL, _SELECTIVE = RECOMPUTES.index("full"), RECOMPUTES.index("selective")
 _GPIPE = SCHEDULES.index("gpipe")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from planner.counting import parameters
 from planner.counting.layers import layer_parameters
-from planner.memory.distinct import distinct
 from planner.memory.pipeline import chunk_sizes, fullest_stages, micro_batches_in_flight, stage_units, unit_chain
 from planner.search.columns import SCHEDULES
+from planner.search.distinct import distinct
 from tests.planner.memory.memory_cases import MODELS, architecture, small_decoder
 
 
