@@ -17,6 +17,7 @@ from dashboard.navigation import PLAN_PAGE
 from dashboard.question import model_choice
 from dashboard.sections import model_figures
 from dashboard.sections.holders import holders
+from dashboard.sections.layer_table import layer_table
 from dashboard.sections.notices import link_notices
 from dashboard.sections.own_model import own_model
 from dashboard.tables import file_name
@@ -42,6 +43,7 @@ def page() -> None:
         return
     st.title(plain(model.name), anchor=False)
     link_notices()
+    layer_table()
     _headline(model)
     with st.container(horizontal=True, gap="small"):
         keep_address(request_of(session.draft()), None)

@@ -1,19 +1,23 @@
-"""Bring a model: the `config.json` that every Hugging Face repository has, as a file or as text."""
+"""Bring a model as a file: configuration, list of layers, or the header of a weights file; a configuration also as text."""
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 import streamlit as st
 
-from dashboard import session
-from dashboard.language import language, say
-from dashboard.models import use_own
-from dashboard.wording import plain
-from facts.errors import RackwrightError
+from dashboard.bringing import bring, said
+from dashboard.language import say
+from dashboard.tables import file_name
+from model_db import ModelEntry
 from model_db.config_import import import_config
-from texts.sentences import sentence
+from model_db.model_files import read_model
+from planner.counting import parameters
 
 MOST_MB = 1
-FAULTS_SHOWN = 5
+KINDS = ["json", "yaml", "yml", "safetensors", "gguf"]
 
 
 def own_model() -> None:
@@ -22,30 +26,44 @@ def own_model() -> None:
     if not box.open:
         return
     with box:
-        name = st.text_input(say("Name"), max_chars=60, key="own_model:name", placeholder=say("My model"))
+        name = st.text_input(say("Name"), max_chars=60, key="own_model:name", placeholder=say("My model")).strip()
         file = st.file_uploader(
-            say("config.json"),
-            type=["json"],
+            say("Model file"),
+            type=KINDS,
             max_upload_size=MOST_MB,
             key="own_model:file",
-            help=say("The configuration file of a Hugging Face model. It is read here and goes nowhere else."),
+            help=say(
+                "config.json of a Hugging Face model, a list of layers (YAML), safetensors or GGUF. It is read here and goes nowhere."
+            ),
         )
+        st.caption(say("Of weights larger than {size} MB the first {size} MB will do; or, where the file is:", size=str(MOST_MB)))
+        st.code("rackwright model show FILE", language=None)
         text = st.text_area(
-            say("Or its text"), max_chars=200_000, height=120, key="own_model:text", placeholder='{"model_type": "llama", …}'
+            say("Or the text of config.json"),
+            max_chars=200_000,
+            height=120,
+            key="own_model:text",
+            placeholder='{"model_type": "llama", …}',
         )
-        content = file.getvalue() if file is not None else text.encode()
-        st.button(say("Use this model"), disabled=not content.strip(), on_click=_use, args=(content, name.strip()))
-        for message in st.session_state.get("own_model:faults", ()):
-            st.error(plain(message))
+        given = (file.name, file.getvalue()) if file is not None else ("config.json", text.encode())
+        st.button(say("Use this model"), disabled=not given[1].strip(), on_click=_use, args=(*given, name))
+        said("own_model")
 
 
-def _use(content: bytes, name: str) -> None:
-    try:
-        entry = import_config(content, name or say("My model"))
-    except RackwrightError as error:
-        st.session_state["own_model:faults"] = [sentence(fault, language()) for fault in error.faults[:FAULTS_SHOWN]]
-        return
-    st.session_state["own_model:faults"] = []
-    draft = session.draft()
-    use_own(entry, draft)
-    session.change({})
+def _use(title: str, content: bytes, name: str) -> None:
+    bring("own_model", lambda: model_of(title, content, name))
+
+
+def model_of(title: str, content: bytes, name: str = "") -> ModelEntry:
+    """The model in an uploaded file called `title`, of weights maybe just the beginning; `name` is the asker's.
+
+    Raises `RackwrightError` for a faulty one.
+    """
+    stem, suffix = Path(title).stem, Path(title).suffix.lower()
+    if suffix == ".json":
+        return import_config(content, name or say("My model"))
+    with tempfile.TemporaryDirectory(prefix="rackwright-") as folder:
+        path = Path(folder) / file_name((stem or "model",), suffix)
+        path.write_bytes(content)
+        entry = read_model(path, lambda architecture: parameters(architecture).total, cut=True)
+    return replace(entry, name=name) if name else entry

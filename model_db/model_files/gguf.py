@@ -7,6 +7,7 @@ Format: https://github.com/ggml-org/ggml (docs/gguf.md).
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +75,14 @@ class _Window:
         return self.take(self.count("<Q", _LONGEST_TEXT_BYTES, field), field).decode("utf-8", "replace")
 
 
-def read_gguf_header(path: Path) -> GgufHeader:
-    """Metadata and tensors of the file `path`, from its header alone. Raises RackwrightError for a damaged one."""
+def read_gguf_header(path: Path, *, cut: bool = False) -> GgufHeader:
+    """Metadata and tensors of the file `path`, from its header alone. Raises RackwrightError for a damaged one.
+
+    `cut`: the file may be the beginning of a longer one, ending anywhere after the header.
+    """
     try:
         with path.open("rb") as file:
-            return _header(_Window(file, path.name), path.stat().st_size)
+            return _header(_Window(file, path.name), sys.maxsize if cut else path.stat().st_size)
     except OSError as error:
         raise RackwrightError(Fault("file_unreadable", path.name, value=error.strerror or "")) from None
 

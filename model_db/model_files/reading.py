@@ -28,10 +28,11 @@ _PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
 Count = Callable[[Architecture], int]
 
 
-def read_model(path: Path, parameters: Count) -> ModelEntry:
+def read_model(path: Path, parameters: Count, *, cut: bool = False) -> ModelEntry:
     """The model in `path`: a directory, `*.json`, `*.yaml`, `*.safetensors` or `*.gguf`; weights are not read.
 
     `parameters` counts an architecture: where a file holds tensors and says what they mean, both must agree to be believed.
+    `cut`: a weights file may be the beginning of a longer one, ending anywhere after its header.
     Raises RackwrightError for a file that cannot be read, is damaged, or is none of these.
     """
     if path.is_dir():
@@ -44,9 +45,9 @@ def read_model(path: Path, parameters: Count) -> ModelEntry:
         case ".yaml" | ".yml":
             return _layer_list(path)
         case ".safetensors":
-            return _as_a_part(_tensors(read_safetensors_header(path), path.name), path)
+            return _as_a_part(_tensors(read_safetensors_header(path, cut=cut), path.name), path)
         case ".gguf":
-            return _as_a_part(_gguf(path, parameters), path)
+            return _as_a_part(_gguf(path, parameters, cut=cut), path)
     raise RackwrightError(Fault("model_file_kind", str(path), value=path.suffix, allowed=".json, .yaml, .safetensors, .gguf"))
 
 
@@ -95,8 +96,8 @@ def _tensors(table: TensorTable, name: str, *notes: str) -> ModelEntry:
     )
 
 
-def _gguf(path: Path, parameters: Count) -> ModelEntry:
-    header = read_gguf_header(path)
+def _gguf(path: Path, parameters: Count, *, cut: bool = False) -> ModelEntry:
+    header = read_gguf_header(path, cut=cut)
     table = TensorTable(tuple(tensor for tensor in header.table.tensors if not tensor.name.startswith("rope_")))
     config = gguf_config(header)
     if config is None:

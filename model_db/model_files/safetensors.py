@@ -36,8 +36,11 @@ class _Entry(BaseModel):
 _HEADER: TypeAdapter[dict[str, _Entry]] = TypeAdapter(dict[str, _Entry])
 
 
-def read_safetensors_header(path: Path) -> TensorTable:
-    """Tensors of the file `path`, from its header alone. Raises RackwrightError where header and file do not agree."""
+def read_safetensors_header(path: Path, *, cut: bool = False) -> TensorTable:
+    """Tensors of the file `path`, from its header alone. Raises RackwrightError where header and file do not agree.
+
+    `cut`: the file may be the beginning of a longer one, ending anywhere after the header.
+    """
     where = path.name
     try:
         size_bytes = path.stat().st_size
@@ -51,10 +54,10 @@ def read_safetensors_header(path: Path) -> TensorTable:
             header = file.read(length)
     except OSError as error:
         raise RackwrightError(Fault("file_unreadable", where, value=error.strerror or "")) from None
-    return _table(header, size_bytes - 8 - length, where)
+    return _table(header, None if cut else size_bytes - 8 - length, where)
 
 
-def _table(header: bytes, data_bytes: int, where: str) -> TensorTable:
+def _table(header: bytes, data_bytes: int | None, where: str) -> TensorTable:
     try:
         document = json.loads(header)
     except (ValueError, RecursionError) as error:
@@ -77,7 +80,7 @@ def _table(header: bytes, data_bytes: int, where: str) -> TensorTable:
         if next_end - begin != _stored_bytes(name, entry, where):
             raise _damaged(where, f"{name}.data_offsets", [begin, next_end], f"{_stored_bytes(name, entry, where)} bytes of {entry.dtype}")
         end = next_end
-    if end != data_bytes:
+    if data_bytes is not None and end != data_bytes:
         raise _damaged(where, "data_offsets", end, f"the {data_bytes} bytes that follow the header")
     tensors = (
         Tensor(name, tuple(entry.shape), entry.dtype, entry.data_offsets[1] - entry.data_offsets[0]) for name, entry in entries.items()
