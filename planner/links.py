@@ -179,8 +179,10 @@ def _place(tree: _Json, path: str, value: object) -> None:
 
 
 def _text(value: object) -> str:
+    """`value` as short as it can be read back exactly."""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value).replace("e+", "e")
+        texts = (f"{value:.{digits}g}" for digits in (6, 15, 17))
+        return next(text for text in texts if float(text) == value).replace("e+", "e")
     return str(value)
 
 
@@ -249,7 +251,7 @@ def _inflated(text: str) -> _Json:
 def _snapshot_text(plan: Plan) -> str:
     first = plan.recommendations[0]
     figures = (first.cost.total_usd, first.power.facility_w, first.performance.tokens_per_s, float(first.devices))
-    return "~".join((plan.library_digest, *(f"{figure:.6g}" for figure in figures)))
+    return "~".join((plan.library_digest, *(f"{figure:.6g}".replace("e+", "e") for figure in figures)))
 
 
 def _snapshot(text: str) -> Snapshot | None:
