@@ -32,5 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
         "server.headless": str(arguments.headless).lower(),
         "server.showEmailPrompt": "false",
     }
+    print(f"Rackwright: http://{arguments.address}:{arguments.port}", flush=True)
     streamlit(["run", str(app), *(f"--{name}={value}" for name, value in options.items())], standalone_mode=False)
     return 0
