@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.charts.fabric import fabric_figure, failure_sentences
+from dashboard.charts.figure import show_figure
 from dashboard.language import language, say
 from dashboard.tables import Column, Table, csv_button, file_name, show_table
 from dashboard.wording import plain, word
@@ -46,10 +48,15 @@ def room(plan: Plan, shown: Recommendation) -> None:
     if not built.networks:
         st.markdown(plain(say("A single server needs no network of its own.")))
         return
+    compute = next((network for network in built.networks if network.name == "compute"), None)
+    if compute is not None:
+        show_figure(fabric_figure(compute, shown), file_name((plan.model_name, "wiring"), ".csv"))
     networks = networks_table(built)
     show_table(networks, say("Networks of the shown option."))
     csv_button(say("Export CSV"), networks, file_name((plan.model_name, "networks"), ".csv"), "csv:networks")
     st.subheader(say("What a failure leaves"), anchor=False)
+    if compute is not None:
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in failure_sentences(compute)))
     show_table(failures_table(built), say("What is left of each network after one part of it fails."))
 
 

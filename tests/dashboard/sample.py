@@ -9,7 +9,12 @@ from planner.answer import (
     BillLine,
     Bottleneck,
     Cost,
+    Fabric,
+    FabricHost,
+    FabricNetwork,
+    FabricRacks,
     FrontierPoint,
+    LeftAfter,
     MemoryUse,
     NearestMiss,
     Performance,
@@ -117,6 +122,57 @@ def recommendation(rank: int = 1, devices: int = 8, total_usd: float = 400_000.0
         ),
         why_not_first="" if rank == 1 else "dearer",
     )
+
+
+def fabric(leaves: int = 8, spines: int = 4, cores: int = 0, planes: int = 1) -> Fabric:
+    """A machine room with a network between accelerators, 46 ports a leaf; counts are of all planes."""
+    network = FabricNetwork(
+        name="compute",
+        switch_id="example-switch",
+        planes=planes,
+        tiers=1 + bool(spines) + bool(cores),
+        leaves=leaves,
+        spines=spines,
+        cores=cores,
+        links=(46 * leaves, 32 * leaves if leaves > 1 else 0, 64 * cores),
+        endpoints=46 * leaves // planes,
+        endpoint_bytes_per_s=50e9,
+        oversubscription=1.4375,
+        bisection_bytes_per_s=6.4e12,
+        hops=3,
+        latency_s=3.9e-6,
+        free_ports=144,
+        most_endpoints=16384,
+        after_failure={
+            "link": LeftAfter(bisection=0.9973, endpoint_rate=0.0, cut_off=1),
+            "spine": LeftAfter(bisection=0.75, endpoint_rate=0.75, cut_off=0),
+        },
+    )
+    racks = FabricRacks(
+        racks=6,
+        server_racks=5,
+        servers_per_rack=10,
+        rack_units=42.0,
+        fullest_rack_w=40e3,
+        rack_limit_w=50e3,
+        cooling_class="air_standard",
+        liquid_w=0.0,
+        it_w=200e3,
+    )
+    host = FabricHost(
+        memory_needed_bytes=1e12,
+        memory_included_bytes=2e12,
+        memory_module_id="",
+        memory_modules=0,
+        memory_added_bytes=0.0,
+        memory_bytes_per_s=None,
+        drives_needed_bytes=0.0,
+        drives_included_bytes=None,
+        drive_id="",
+        drives=0,
+        drives_added_bytes=0.0,
+    )
+    return Fabric(networks=(network,), racks=racks, host=host)
 
 
 def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:

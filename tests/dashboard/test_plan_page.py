@@ -224,3 +224,18 @@ def test_intervals_of_the_latencies_stand_under_the_answer(opened, monkeypatch):
     monkeypatch.setattr(engine, "plan", measured)
     said = plain(text_of(opened(SERVED)))
     assert "Time to first token, 80% sure: 200 ms to 500 ms. Time per token, 80% sure: 20.0 ms to 30.0 ms." in said
+
+
+def test_the_wiring_is_drawn_with_a_table_and_failures_in_words_when_its_tab_is_open(opened, monkeypatch):
+    def built(request, library=None, progress=None):
+        first = sample.recommendation().model_copy(update={"fabric": sample.fabric()})
+        return sample.plan(request).model_copy(update={"recommendations": (first,)})
+
+    monkeypatch.setattr(engine, "plan", built)
+    app = opened(SERVED | {"tab": "room"})
+    assert not app.exception
+    said = plain(text_of(app))
+    assert "Wiring between accelerators: 12 switches, oversubscribed 1.4 to 1" in said
+    assert "Without a spine switch: 75.0% of the bisection and 75.0% of the worst hit port's rate are left, 0 ports are cut off." in said
+    engine.plans.clear()
+    assert "Wiring between accelerators" not in text_of(opened(SERVED)), "a closed tab does no work"
