@@ -107,10 +107,10 @@ class FatTree:
 
     @property
     def most_endpoints(self) -> Counts:
-        """Endpoints that the same number of tiers can reach with more switches."""
+        """Endpoints that the same number of tiers can reach with more switches; one tier is a switch or two joined ones."""
         w = self.wiring
         leaves = np.where(self.tiers == 2, w.ports * w.split, w.ports * w.core_down)
-        return np.where(self.tiers == 1, w.ports, leaves * w.down) * w.fan
+        return np.where(self.tiers == 1, np.maximum(w.ports, 2 * w.down), leaves * w.down) * w.fan
 
     def remaining_bisection(self, failure: Failure) -> FloatColumn:
         """Share of the bisection that is left after one such part fails (equation 6.3)."""
