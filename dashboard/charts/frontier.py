@@ -28,11 +28,16 @@ class Measure:
     text: Callable[[FrontierPoint], str]
 
 
+def _cost(point: FrontierPoint) -> str:
+    text = numbers.money(point.cost_usd, language())
+    return say("at least {money}", money=text) if point.at_least else text
+
+
 MEASURES: Mapping[str, Measure] = {
     "cost": Measure(
         mark("Cost over the period (thousand USD)"),
         lambda point: point.cost_usd / 1e3,
-        lambda point: numbers.money(point.cost_usd, language()),
+        _cost,
     ),
     "time": Measure(
         mark("Time of the run or of a request (s)"), lambda point: point.time_s, lambda point: numbers.duration(point.time_s, language())
@@ -70,7 +75,7 @@ def frontier_figure(plan: Plan, shown: Recommendation, names: Mapping[str, str],
         finding,
         _scatter(known, shown, names, (x, y), line={across, up} == {"cost", "time"}),
         frontier_table(plan),
-        say("Filled: on the frontier of cost and time. Hollow: another one is cheaper and faster."),
+        say("Filled: on the frontier of cost and time. Hollow: another one is cheaper and faster, or a price of it is unknown."),
     )
 
 
@@ -120,9 +125,11 @@ def _scatter(
 
 
 def _is(point: FrontierPoint, option: Recommendation) -> bool:
+    """Whether `point` is `option`; by time, since the option's cost is that of its exact cluster and the point's an estimate."""
+    speed = option.performance
     return (
         point.accelerator_id == option.accelerator_id
         and point.devices == option.devices
         and point.precision == option.strategy.precision
-        and point.cost_usd == option.cost.total_usd
+        and point.time_s == (speed.end_to_end_s if speed.run_s is None else speed.run_s)
     )
