@@ -120,7 +120,8 @@ def closed_loop(replica: Replica, load: Load, clients: FloatColumn, most: FloatC
         if turn < _ROUNDS - 1:
             decoding = clients * output * tpot_s / (ttft_s + output * tpot_s)
             batch = 0.5 * (batch + np.minimum(decoding, most))
-    waiting_s = np.maximum(clients - most, 0.0) * output * tpot_s / batch
+    served = _rates(ttft_s, tpot_s, batch, load)
+    waiting_s = np.where(clients > most, np.maximum(clients / served.requests_per_s - served.end_to_end_s, 0.0), 0.0)
     return _rates(ttft_s + waiting_s, tpot_s, batch, load)
 
 

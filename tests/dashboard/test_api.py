@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import HTTPConnection
 from pathlib import Path
@@ -218,6 +219,12 @@ def asked(rate: float) -> PlanRequest:
     return PlanRequest.parse({"model": "example-70b", "workload": {"kind": "serving", "requests_per_s": rate}})
 
 
+def in_a_loop_of_its_own(work):
+    """Run the coroutine function in a thread: the browser tests keep a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(work())).result(timeout=60)
+
+
 def test_more_than_run_and_wait_are_turned_away_and_there_is_room_again_after(slow):
     async def crowd() -> None:
         desk = Desk(running=1, waiting=1, plan_s=20, library=sample.library)
@@ -230,7 +237,7 @@ def test_more_than_run_and_wait_are_turned_away_and_there_is_room_again_after(sl
         assert all(await asyncio.gather(*held))
         assert await desk.plan(asked(3))
 
-    asyncio.run(crowd())
+    in_a_loop_of_its_own(crowd)
 
 
 def test_a_plan_that_takes_too_long_is_stopped_and_frees_its_place(slow):
@@ -246,4 +253,4 @@ def test_a_plan_that_takes_too_long_is_stopped_and_frees_its_place(slow):
         slow.set()
         assert await desk.plan(asked(2))
 
-    asyncio.run(late())
+    in_a_loop_of_its_own(late)
