@@ -118,7 +118,7 @@ def _scatter(
     name = (
         alt.Chart(data)
         .transform_filter("datum.shown")
-        .mark_text(align="left", dx=12, dy=-8, fontSize=FONT_SIZE, color=INK, aria=False)
+        .mark_text(align="right", dx=-12, dy=4, fontSize=FONT_SIZE, color=INK, aria=False)
         .encode(x="x:Q", y="y:Q", text=alt.value(say("shown")))
     )
     return layered([*([steps] if line else []), others, best, chosen, name], HEIGHT)
