@@ -1,4 +1,4 @@
-"""A cluster that the asker owns: how it is described, what is asked of it, what other clusters would bring."""
+"""A cluster that the asker owns: how it is described, what of it is in stock, what is asked of it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard import figures
 from dashboard.engine import library
-from dashboard.language import language, say
-from dashboard.tables import Column, Table
-from planner.answer import Plan, Recommendation
-from planner.request import OwnPrice, PlanRequest, Training
-from texts import numbers
-from texts.csv_cells import Cell
-from texts.numbers import Absent
-from texts.translations import mark
+from dashboard.language import say
+from planner.cluster.ports import devices_per_server
+from planner.cluster.servers import is_rented
+from planner.request import Owned, PlanRequest, Training
 
 MOST_DEVICES = 100_000
-OPTIONS = 5
 EXAMPLE_DEVICES = 16
 
 
@@ -55,8 +49,19 @@ def cluster_inputs() -> Cluster:
     return Cluster(id_, names[id_], int(devices))
 
 
+def stock_of(cluster: Cluster) -> tuple[Owned, ...]:
+    """The accelerators of a cluster, and the servers that they usually stand in."""
+    hardware = library().hardware
+    chip = hardware.accelerators[cluster.accelerator_id]
+    server = hardware.servers.get(chip.server_id or "")
+    stock = (Owned(id=chip.id, quantity=cluster.devices),)
+    if server is None or is_rented(server):
+        return stock
+    return (*stock, Owned(id=server.id, quantity=-(-cluster.devices // devices_per_server(chip, server))))
+
+
 def request_for(asked: PlanRequest, cluster: Cluster) -> PlanRequest:
-    """The question put to `cluster` alone: bought already, so its purchase is free; a training run uses all of it."""
+    """The question put to `cluster` alone: it is there already and not bought again; a training run uses all of it."""
     limits = asked.limits.model_copy(
         update={
             "accelerators": (cluster.accelerator_id,),
@@ -67,48 +72,10 @@ def request_for(asked: PlanRequest, cluster: Cluster) -> PlanRequest:
         }
     )
     site = asked.site.model_copy(update={"acquisition": "buy"})
-    price = OwnPrice(id=cluster.accelerator_id, buy_usd=0.0)
     work = asked.workload
     if isinstance(work, Training):
         work = work.model_copy(update={"devices": cluster.devices})
-    return asked.model_copy(update={"limits": limits, "site": site, "prices": (price,), "workload": work})
-
-
-def changes_table(now: Recommendation | None, doubled: Plan, alternatives: Plan) -> Table:
-    """Twice the cluster, then the best options for the question, each beside what is owned."""
-    columns = (
-        Column("change", mark("Change")),
-        Column("speed", mark("Run time or requests/s within limits")),
-        Column("against", mark("Against now")),
-        Column("cost_usd", mark("Cost over the period (USD)"), 0),
-        Column("power", mark("Facility power")),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    if doubled.recommendations:
-        twice = doubled.recommendations[0]
-        rows.append((say("Twice as many of the same"), _speed(twice), _against(twice, now), Absent.NOT_APPLICABLE, figures.power(twice)))
-    for option in alternatives.recommendations[:OPTIONS]:
-        name = say("Replace with {option}", option=figures.configuration(option))
-        rows.append((name, _speed(option), _against(option, now), option.cost.total_usd, figures.power(option)))
-    return Table(columns, tuple(rows))
-
-
-def _speed(option: Recommendation) -> str:
-    if option.performance.run_s is not None:
-        return numbers.duration(option.performance.run_s, language())
-    return numbers.number(figures.known(option.performance.capacity_requests_per_s), language())
-
-
-def _against(option: Recommendation, now: Recommendation | None) -> str:
-    """How many times as fast, or as much traffic."""
-    if now is None:
-        return say("possible at all")
-    if option.performance.run_s and now.performance.run_s:
-        return say("{factor} × as fast", factor=numbers.number(now.performance.run_s / option.performance.run_s, language()))
-    if option.performance.capacity_requests_per_s and now.performance.capacity_requests_per_s:
-        factor = option.performance.capacity_requests_per_s / now.performance.capacity_requests_per_s
-        return say("{factor} × the traffic", factor=numbers.number(factor, language()))
-    return "–"
+    return asked.model_copy(update={"limits": limits, "site": site, "stock": stock_of(cluster), "workload": work})
 
 
 def _commonest() -> str:

@@ -20,8 +20,9 @@ class SearchProgress:
     Drawing is also where Streamlit ends a run that another input, or "Stop", has overtaken.
     """
 
-    def __init__(self, request: PlanRequest) -> None:
+    def __init__(self, request: PlanRequest, key: str = "stop") -> None:
         self._digest = request.digest()
+        self._key = key  # of the button: a page may search twice
         self._started_s = time.monotonic()
         self._bar = st.empty()
         self._button = st.empty()
@@ -34,7 +35,7 @@ class SearchProgress:
         text = say("Searching configurations: {share} done", share=numbers.percent(share, language()))
         self._bar.progress(min(max(share, 0.0), 1.0), text=text)
         if not self._drawn:
-            self._button.button(say("Stop"), key="stop", on_click=_stop, args=(self._digest,))
+            self._button.button(say("Stop"), key=self._key, on_click=_stop, args=(self._digest,))
             self._drawn = True
 
     def done(self) -> None:

@@ -32,6 +32,12 @@ def owned(stock: Iterable[Owned], hardware: Hardware) -> Mapping[str, int]:
     counts: Counter[str] = Counter()
     for item in stock:
         counts[item.id] += item.quantity
+    _known("stock", tuple(counts), stockable(hardware))
+    return counts
+
+
+def stockable(hardware: Hardware) -> tuple[str, ...]:
+    """Ids of everything in the catalog that can be had in pieces."""
     shelves: tuple[Mapping[str, object], ...] = (
         hardware.accelerators,
         hardware.servers,
@@ -44,8 +50,7 @@ def owned(stock: Iterable[Owned], hardware: Hardware) -> Mapping[str, int]:
         hardware.storage_classes,
         hardware.facility_parts,
     )
-    _known("stock", tuple(counts), tuple(id_ for shelf in shelves for id_ in shelf))
-    return counts
+    return tuple(id_ for shelf in shelves for id_ in shelf)
 
 
 def _left_out(chip: Accelerator, limits: Limits) -> str:

@@ -14,7 +14,7 @@ from planner.answer import Plan
 from planner.counting.parameters import parameters
 from planner.ground import ground
 from planner.library import Library
-from planner.pipeline import plan
+from planner.pipeline import Progress, plan
 from planner.request import Limits, PlanRequest, Serving, Training
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns
 from planner.serving import ServingStage
@@ -42,10 +42,18 @@ class Runs:
     longest_context_tokens: int  # of a single request
 
 
-def what_runs(accelerator_id: str, devices: int, workload: Serving, library: Library) -> list[Runs]:
-    """Every model of the library that `devices` accelerators can serve within the limits of `workload`, largest first."""
+def what_runs(accelerator_id: str, devices: int, workload: Serving, library: Library, progress: Progress | None = None) -> list[Runs]:
+    """Every model of the library that `devices` accelerators can serve within the limits of `workload`, largest first.
+
+    `progress` is called with the share of the library that is done.
+    """
     limits = Limits(accelerators=(accelerator_id,), max_devices=devices)
-    found = [runs for entry in library.models.values() if (runs := _runs(entry, limits, workload, library)) is not None]
+    found = []
+    for done, entry in enumerate(library.models.values(), 1):
+        if (runs := _runs(entry, limits, workload, library)) is not None:
+            found.append(runs)
+        if progress:
+            progress(done / len(library.models))
     return sorted(found, key=lambda runs: (-runs.parameters, runs.model_id))
 
 

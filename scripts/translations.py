@@ -15,7 +15,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from planner.defaults import field_table
-from planner.tables import BILL_COLUMNS, FRONTIER_COLUMNS, RECOMMENDATION_COLUMNS
+from planner.tables import BILL_COLUMNS, FRONTIER_COLUMNS, RECOMMENDATION_COLUMNS, RUNS_COLUMNS
 from texts.sentences import SENTENCES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def messages() -> Catalog:
         with path.open("rb") as file:
             for _, message, _, _ in extract("python", file, KEYWORDS):
                 catalog.add(message)
-    labels = (column.label for column in (*RECOMMENDATION_COLUMNS, *BILL_COLUMNS, *FRONTIER_COLUMNS))
+    labels = (column.label for column in (*RECOMMENDATION_COLUMNS, *BILL_COLUMNS, *FRONTIER_COLUMNS, *RUNS_COLUMNS))
     meanings = (field.meaning for field in field_table().fields.values())
     for message in (*SENTENCES.values(), *labels, *meanings):
         catalog.add(message)

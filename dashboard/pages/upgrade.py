@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import figures, owned, session
 from dashboard.address import keep_address
+from dashboard.changes import Change, best_change, changes, changes_table
 from dashboard.charts.bottleneck import bottleneck_figure
 from dashboard.charts.figure import show_figure
 from dashboard.draft import request_of
@@ -13,7 +14,9 @@ from dashboard.engine import answered
 from dashboard.language import language, say
 from dashboard.question import main_inputs, model_choice
 from dashboard.sections.nothing import miss_text
+from dashboard.sections.runs import runs_section
 from dashboard.tables import csv_button, show_table
+from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain, resource_name, word
 from facts.errors import RackwrightError
 from planner.answer import Plan, Recommendation
@@ -38,23 +41,47 @@ def page() -> None:
     try:
         asked = request_of(session.draft())
         plan = answered(owned.request_for(asked, cluster))
-        alternatives = answered(asked)
+        shown = plan.recommendations[0] if plan.recommendations else None
+        if is_stopped(asked):
+            return
+        progress = SearchProgress(asked)
+        found = changes(asked, cluster, shown, progress)
+        progress.done()
     except RackwrightError as error:
         for fault in error.faults:
             st.error(plain(sentence(fault, language())))
         return
     st.markdown(plain(_sentence(plan)))
     keep_address(asked, None, {"have": [cluster.text]})
-    shown = plan.recommendations[0] if plan.recommendations else None
     if shown:
         _figures(shown)
         show_figure(bottleneck_figure(shown), "bottleneck.csv")
+    _changes(found, training=asked.workload.kind == "training")
+    st.header(say("What else it can do"), anchor=False)
+    runs_section(cluster)
+
+
+def _changes(found: tuple[Change, ...], *, training: bool) -> None:
     st.header(say("What a change would bring"), anchor=False)
-    doubled = answered(owned.request_for(asked, cluster.times(2)))
-    table = owned.changes_table(shown, doubled, alternatives)
+    if (best := best_change(found)) and best.gain is not None and best.price_usd is not None:
+        text = say(
+            "Most for its money: {change}, {gain} for {money}.",
+            change=best.name,
+            gain=numbers.percent(best.gain, language(), signed=True),
+            money=numbers.money(best.price_usd, language()),
+        )
+        st.markdown(plain(text))
+    table = changes_table(found, lambda work: _work(work, training=training))
     show_table(table, say("Changes with what they bring and cost."))
     csv_button(say("Export CSV"), table, "changes.csv", "csv:changes")
-    st.caption(plain(say("What you own is counted at no purchase price; changes are priced as on the page Plan.")))
+    st.caption(plain(say("What you own is used first, network and racks included. Price: what is bought, or the rent over the period.")))
+    if not training:
+        st.caption(plain(say("Changes are sized for twice the traffic that all of your cluster serves now, beside it or instead of it.")))
+
+
+def _work(work_per_s: float, *, training: bool) -> str:
+    """A training run takes so long; of requests so many are answered a second."""
+    return numbers.duration(1 / work_per_s, language()) if training and work_per_s else numbers.number(work_per_s, language())
 
 
 def _sentence(plan: Plan) -> str:
