@@ -36,7 +36,12 @@ def own_model() -> None:
                 "config.json of a Hugging Face model, a list of layers (YAML), safetensors or GGUF. It is read here and goes nowhere."
             ),
         )
-        st.caption(say("Of weights larger than {size} MB the first {size} MB will do; or, where the file is:", size=str(MOST_MB)))
+        st.caption(
+            say(
+                "Of safetensors larger than {size} MB the first {size} MB will do; of a larger GGUF, run this where it is:",
+                size=str(MOST_MB),
+            )
+        )
         st.code("rackwright model show FILE", language=None)
         text = st.text_area(
             say("Or the text of config.json"),
