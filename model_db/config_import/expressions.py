@@ -82,7 +82,7 @@ def evaluate(expression: str, names: Names, where: str = "", fields_of: Callable
     """
     try:
         return _bounded(_value(parsed(expression), names))
-    except (ExpressionError, ZeroDivisionError, IndexError, OverflowError):
+    except (ExpressionError, ZeroDivisionError, IndexError, OverflowError, ValueError):
         read = [name for name in names_in(expression) if len(name) > 1]
         fields = fields_of(expression) if fields_of else read
         seen = ", ".join(f"{name} = {shown(names(name))}" for name in read)

@@ -14,6 +14,7 @@ from model_db.config_import.templates import Family, family_of
 from model_db.models import ModelEntry
 
 _BY_FIELDS = "_by_fields"
+_LARGEST = 10**9  # as `Size` in the architecture
 
 
 def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config.json") -> ModelEntry:
@@ -50,8 +51,7 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
     stored = stored_weight_format(raw, text.raw)
     if stored is None:
         notes.append("its quantisation is none of the known formats: bytes are given as if it were bf16")
-    context = text.field("max_position_embeddings") or text.field("n_positions") or text.field("max_seq_len")
-    vocab, hidden = text.field("vocab_size"), text.field("hidden_size") or text.field("d_model")
+    context = _size(text, name, "max_position_embeddings", "n_positions", "max_seq_len") or None
     return ModelEntry(
         id=name,
         name=name,
@@ -59,16 +59,26 @@ def import_config(content: bytes | str | Mapping[str, Yaml], name: str = "config
         kind=family.kind,
         architecture=Architecture(
             stacks=lowered.stacks,
-            vocab=vocab if isinstance(vocab, int) else 0,
-            hidden=hidden if isinstance(hidden, int) else 0,
-            max_context=context if isinstance(context, int) and context > 0 else None,
+            vocab=_size(text, name, "vocab_size"),
+            hidden=_size(text, name, "hidden_size", "d_model"),
+            max_context=context,
         ),
         source=f"{name} ({stated_class or lowered.head})",
         native_weight_format=stored or "bf16",
-        max_context=context if isinstance(context, int) and context > 0 else None,
+        max_context=context,
         notes=tuple(notes),
         mapped_by_fields=by_fields,
     )
+
+
+def _size(config: ConfigFields, where: str, *names: str) -> int:
+    """The first of these fields that is stated; 0 where none is, or where it is not a number that could be a size."""
+    stated, value = next(((name, value) for name in names if (value := config.field(name))), ("", 0))
+    if not isinstance(value, int) or value < 0:
+        return 0
+    if value > _LARGEST:
+        raise RackwrightError(Fault("config_field", where, stated, shown(value), allowed=f"<= {_LARGEST}"))
+    return int(value)
 
 
 def _stated_class(raw: Mapping[str, Yaml], name: str) -> str:

@@ -15,6 +15,7 @@ from model_db.config_import.fields import ConfigFields, PartType
 from model_db.config_import.templates import BlockTemplate, Family, HeadTemplate, Item, StackTemplate, family_of, items
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
+_MOST_POSITIONS = 10**9
 _MOST_LAYERS = 4_000  # layers of one stack; the deepest published models have a few hundred
 _QKV_BIAS = ("q_bias", "k_bias", "v_bias")
 
@@ -35,14 +36,14 @@ class _Scope:
     let: Mapping[str, JsonValue]
     where: str
     loops: dict[str, Value] = field(default_factory=dict)
-    known: dict[tuple[str, tuple[Value, ...]], Value] = field(default_factory=dict)
+    known: dict[tuple[str, str], Value] = field(default_factory=dict)
 
     def lookup(self, name: str) -> Value:
         if name in self.loops:
             return self.loops[name]
         if name not in self.let:
             return self.config.field(name)
-        key = name, tuple(self.loops[loop] for loop in sorted(self.loops) if loop in self._loops_in(name))
+        key = name, repr([self.loops[loop] for loop in sorted(self.loops) if loop in self._loops_in(name)])
         if key not in self.known:
             self.known[key] = self.value(self.let[name])
         return self.known[key]
@@ -153,8 +154,8 @@ def _stack(name: str, template: StackTemplate, fragments: Mapping[str, dict[str,
         pairs += _block(block, fragments, scope)
     pairs.append(("after", _layers(template.after, fragments, scope)))
     positions = scope.expression(template.positions)
-    if positions is not None and (not isinstance(positions, (int, float)) or positions < 1):
-        raise scope.refused(template.positions, positions, ">= 1")
+    if positions is not None and (not isinstance(positions, (int, float)) or not 1 <= positions <= _MOST_POSITIONS):
+        raise scope.refused(template.positions, positions, f"1 to {_MOST_POSITIONS}")
     return Stack(name=name, blocks=run_length_blocks(pairs), positions=None if positions is None else int(positions), tower=template.tower)
 
 

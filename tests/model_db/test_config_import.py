@@ -267,6 +267,25 @@ def test_an_expression_reads_names_and_stays_within_bounds():
         evaluate("=missing + 1", {}.get)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "qwen2", "max_position_embeddings": 10**12},
+        {"model_type": "gemma3", "mm_tokens_per_image": 10**12},
+        {"model_type": "beit", "vocab_size": 10**40},
+    ],
+)
+def test_sizes_beyond_any_model_are_refused(config):
+    with pytest.raises(RackwrightError) as raised:
+        import_config(config)
+    assert raised.value.faults[0].field in config
+
+
+def test_a_nested_configuration_under_a_field_of_another_form():
+    with_list = import_config({"model_type": "llava", "tie_word_embeddings": []})
+    assert parameters(with_list.architecture).total > 0
+
+
 def test_a_fault_names_fields_not_the_names_of_templates():
     with pytest.raises(RackwrightError) as raised:
         import_config({"model_type": "vit", "patch_size": 0})
