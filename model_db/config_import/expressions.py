@@ -11,6 +11,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isqrt
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from facts.errors import Fault, RackwrightError, shown
@@ -243,6 +244,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "is_list": lambda value: isinstance(value, list),
     "is_record": lambda value: isinstance(value, (Mapping, Record)),
     "is_text": lambda value: isinstance(value, str),
+    "isqrt": lambda value: isqrt(int(_number(value))),
     "len": _length,
     "max": lambda *values: max(_number(value) for value in values),
     "min": lambda *values: min(_number(value) for value in values),
