@@ -7,6 +7,7 @@ its two roofline times, so that its time splits into a compute and a memory shar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -57,6 +58,16 @@ class Tokens(NamedTuple):
     every: FloatColumn  # tokens of all attention ranks, which the experts see
     context: FloatColumn  # positions up to and with the last token of each sequence
     chunks: FloatColumn | None  # None: decode
+
+
+class Work(NamedTuple):
+    """One operation on one device in one pass, and the rates that it reaches of arithmetic and of memory."""
+
+    operation: str  # key of OPERATIONS
+    flops: FloatColumn
+    moved_bytes: FloatColumn
+    flops_per_s: FloatColumn
+    bytes_per_s: FloatColumn
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +127,42 @@ class Replica:
 
         `step_tokens` of each sequence pass in a step: 1, or one more than is drafted when speculating.
         """
+        return _pass(self.demand, self.columns, self.device, self.efficiency, self._decoded(batch, context_tokens, step_tokens))
+
+    def decode_work(self, batch: FloatColumn, context_tokens: float | FloatColumn) -> tuple[Work, ...]:
+        """What one device does in such a step."""
+        return tuple(_work(self.demand, self.columns, self.device, self.efficiency, self._decoded(batch, context_tokens, 1.0)))
+
+    def _decoded(self, batch: FloatColumn, context_tokens: float | FloatColumn, step_tokens: float) -> Tokens:
         dp = self.columns.attention_dp.astype(np.float64)
         sequences = np.maximum(batch / (dp * self.columns.pp), 1.0)
         tokens = sequences * step_tokens
-        work = Tokens(tokens, sequences, tokens * dp, self._column(context_tokens), None)
-        return _pass(self.demand, self.columns, self.device, self.efficiency, work)
+        return Tokens(tokens, sequences, tokens * dp, self._column(context_tokens), None)
 
     def prefill(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0) -> Prefill:
         """Prompts of `input_tokens`, of which `cached_tokens` are found in the prefix cache."""
-        dp = self.columns.attention_dp.astype(np.float64)
+        dp, alone = self.columns.attention_dp.astype(np.float64), self._prompt(input_tokens, cached_tokens)
+        chunks = np.asarray(alone.chunks)
+        prompt = alone.tokens * chunks
+        together = np.maximum(np.floor(self.efficiency.engine.batched_tokens / prompt), 1.0)  # prompts that wait together share passes
+        tokens = together * prompt / chunks
+        packed = Tokens(tokens, together, tokens * dp, alone.context, chunks)
+        first, full = (_pass(self.demand, self.columns, self.device, self.efficiency, work) for work in (alone, packed))
+        return Prefill(first, first.total_s / self.columns.pp, full.total_s / (together * dp * self.columns.pp))
+
+    def prefill_work(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0) -> tuple[Work, ...]:
+        """What one device does for such a prompt that arrives alone."""
+        alone = self._prompt(input_tokens, cached_tokens)
+        chunks = np.asarray(alone.chunks)
+        once = _work(self.demand, self.columns, self.device, self.efficiency, alone)
+        return tuple(one._replace(flops=one.flops * chunks, moved_bytes=one.moved_bytes * chunks) for one in once)
+
+    def _prompt(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn) -> Tokens:
+        """One of the passes over a prompt that arrives alone."""
         cached = self._column(cached_tokens)
         prompt = np.maximum(self._column(input_tokens) - cached, 1.0)
-        budget = self.efficiency.engine.batched_tokens
-        chunks = np.ceil(prompt / budget)
-        one = np.ones_like(prompt)
-        alone = _pass(
-            self.demand, self.columns, self.device, self.efficiency, Tokens(prompt / chunks, one, prompt / chunks, cached + prompt, chunks)
-        )
-        together = np.maximum(np.floor(budget / prompt), 1.0)  # prompts that wait together share passes
-        tokens = together * prompt / chunks
-        packed = _pass(
-            self.demand, self.columns, self.device, self.efficiency, Tokens(tokens, together, tokens * dp, cached + prompt, chunks)
-        )
-        return Prefill(alone, alone.total_s / self.columns.pp, packed.total_s / (together * dp * self.columns.pp))
+        chunks = np.ceil(prompt / self.efficiency.engine.batched_tokens)
+        return Tokens(prompt / chunks, np.ones_like(prompt), prompt / chunks, cached + prompt, chunks)
 
 
 def serving_steps(
@@ -209,32 +233,37 @@ class _Sum:
         self.memory += total - share
 
 
-def _pass(demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, work: Tokens) -> PassTimes:
-    """One pass through the whole model (all pipeline stages), repeated for each chunk of a prompt."""
-    prefill = work.chunks is not None
+def _work(demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, work: Tokens) -> Iterator[Work]:
+    """What one device does in one pass through the whole model, operation by operation."""
     tokens, tp = work.tokens, columns.tp.astype(np.float64)
-    parts = _Sum(len(columns))
     mixer = demand.mixer_elements / tp + demand.copied_elements
-    parts.add("linear", 2.0 * tokens * mixer / device.mixer_flops_per_s, mixer * device.mixer_weight_bytes / device.mixer_bytes_per_s)
+    yield Work("linear", 2.0 * tokens * mixer, mixer * device.mixer_weight_bytes, device.mixer_flops_per_s, device.mixer_bytes_per_s)
     if demand.feed_forward_elements:
         dense = demand.feed_forward_elements / tp
-        parts.add("linear", 2.0 * tokens * dense / device.linear_flops_per_s, dense * device.weight_bytes / device.linear_bytes_per_s)
+        yield Work("linear", 2.0 * tokens * dense, dense * device.weight_bytes, device.linear_flops_per_s, device.linear_bytes_per_s)
     for group in demand.experts:
         flops, touched = _expert_demand(group, columns, work.every, efficiency)
-        parts.add("experts", flops / device.expert_flops_per_s, touched * device.weight_bytes / device.expert_bytes_per_s)
+        yield Work("experts", flops, touched * device.weight_bytes, device.expert_flops_per_s, device.expert_bytes_per_s)
     for layers in demand.attention:
         flops, read = _attention_demand(layers, tp, work)
-        parts.add("attention", flops / device.attention_flops_per_s, read * device.kv_bytes / device.attention_bytes_per_s)
+        yield Work("attention", flops, read * device.kv_bytes, device.attention_flops_per_s, device.attention_bytes_per_s)
     if demand.state_layers:
         moved = 2.0 * work.sequences * demand.state_bytes / tp
-        parts.add("state", tokens * demand.state_flops / tp / device.attention_flops_per_s, moved / device.attention_bytes_per_s)
+        yield Work("state", tokens * demand.state_flops / tp, moved, device.attention_flops_per_s, device.attention_bytes_per_s)
     head = demand.head_elements / tp
-    sampled = work.sequences if prefill else tokens
-    parts.add("head", 2.0 * sampled * head / device.half_flops_per_s, 2.0 * head / device.half_bytes_per_s)
+    sampled = tokens if work.chunks is None else work.sequences
+    yield Work("head", 2.0 * sampled * head, 2.0 * head, device.half_flops_per_s, device.half_bytes_per_s)
+
+
+def _pass(demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, work: Tokens) -> PassTimes:
+    """One pass through the whole model (all pipeline stages), repeated for each chunk of a prompt."""
+    parts = _Sum(len(columns))
+    for one in _work(demand, columns, device, efficiency, work):
+        parts.add(one.operation, one.flops / one.flops_per_s, one.moved_bytes / one.bytes_per_s)
     operations, resources = parts.operations, {"compute": parts.compute, "memory": parts.memory}
-    operations["all_reduce"], operations["all_to_all"] = _collectives_s(demand, columns, device, efficiency, tokens)
+    operations["all_reduce"], operations["all_to_all"] = _collectives_s(demand, columns, device, efficiency, work.tokens)
     resources["network"] = operations["all_reduce"] + operations["all_to_all"]
-    operations["launch"] = _launch_s(demand, device, efficiency, prefill=prefill)
+    operations["launch"] = _launch_s(demand, device, efficiency, prefill=work.chunks is not None)
     operations["engine"] = efficiency.engine.step_s + efficiency.engine.sequence_s * work.sequences
     resources["overhead"] = operations["launch"] + operations["engine"]
     if work.chunks is not None:
