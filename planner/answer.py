@@ -110,6 +110,24 @@ class Bottleneck(Frozen):
     resources_s: dict[Resource, float]  # the same time by resource
 
 
+class RooflinePoint(Frozen):
+    """What one device does in one phase of the work. Serving: a prompt that arrives alone, a decode step; training: a step."""
+
+    phase: Literal["prefill", "decode", "step"]
+    operation: str  # a part of `Bottleneck.time_parts_s`; empty: all of the phase, with what it waits for
+    flops: float
+    moved_bytes: float  # to and from device memory
+    time_s: float
+
+
+class Roofline(Frozen):
+    """Roofs of the accelerator by its data sheet, and where the operations of the plan stand below them."""
+
+    peak_flops_per_s: dict[str, float]  # dense, by number format
+    memory_bytes_per_s: float
+    points: tuple[RooflinePoint, ...]
+
+
 class Performance(Frozen):
     """Training fills step and run time, serving fills latencies and rates; the rest is None."""
 
@@ -215,6 +233,7 @@ class Recommendation(Frozen):
     cost: Cost
     power: Power
     bottleneck: Bottleneck
+    roofline: Roofline | None = None  # None: the bandwidth of the accelerator's memory is unknown
     headroom: dict[str, float]  # share left to each limit that was given, by its code: deadline, ttft, budget, power, room_racks, ...
     bill: tuple[BillLine, ...]
     fabric: Fabric | None = None  # None: rented

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.answer import Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Strategy
+from planner.answer import Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Roofline, Strategy
 from planner.built import fabric
 from planner.cluster.design import ClusterDesign
 from planner.cluster.racks import ROOM_LIMITS
@@ -28,6 +28,7 @@ class Described:
     performance: Performance
     memory: MemoryUse
     bottleneck: Bottleneck
+    roofline: Roofline | None
     headroom: dict[str, float]  # to the limits of the workload
     tokens: float  # trained, or read and written, over the period
     period_s: float
@@ -87,6 +88,7 @@ def _recommendation(
         cost=cost,
         power=power,
         bottleneck=what.bottleneck,
+        roofline=what.roofline,
         headroom=headroom,
         bill=bought.bill if bought else (),
         fabric=fabric(ground.hardware, bought) if bought else None,

@@ -15,6 +15,7 @@ from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_YEAR
 from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
+from planner.explain.roofline import Phase, roofline, serving_phase
 from planner.ground import Ground
 from planner.hosts import serving_host_needs
 from planner.memory.engines import serving_recipe
@@ -214,11 +215,20 @@ class ServingStage:
         known = self.evaluate(chosen.columns, chosen.capacity_per_s, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:
-            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: self._described(known, row))
+            phases, described = self._phases(known), self._described
+            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: described(known, phases, row))
 
         return known.outcomes, recommend
 
-    def _described(self, known: Evaluated, row: int) -> Described:
+    def _phases(self, known: Evaluated) -> tuple[Phase, Phase]:
+        """What one device does for a prompt and in a decode step."""
+        columns, workload = known.outcomes.columns, self.workload
+        replica = Replica.on(self.demand, self.ground.platforms, columns, self.efficiency)
+        prompt = replica.prefill_work(workload.input_tokens, self._cached_tokens)
+        step = replica.decode_work(columns.batch.astype(np.float64), self._context_tokens)
+        return serving_phase("prefill", prompt, known.steps.prefill.alone), serving_phase("decode", step, known.steps.decode)
+
+    def _described(self, known: Evaluated, phases: tuple[Phase, Phase], row: int) -> Described:
         outcomes, rates, workload = known.outcomes, known.rates, self.workload
         ttft_s, tpot_s = float(rates.ttft_s[row]), float(rates.tpot_s[row])
         capacity = float(outcomes.capacity_per_s[row]) * int(outcomes.replicas[row])
@@ -241,6 +251,7 @@ class ServingStage:
             ),
             memory=self._memory_use(known, row),
             bottleneck=bottleneck(decode.operations_s, decode.resources_s, row),
+            roofline=roofline(phases, self.ground.platforms, int(outcomes.columns.platform[row]), row),
             headroom={
                 "ttft": 1.0 - ttft_s / workload.ttft_s,
                 "tpot": 1.0 - tpot_s / workload.tpot_s,

@@ -16,11 +16,13 @@ from planner.economics.cost import SECONDS_PER_DAY
 from planner.economics.holdings import Holdings
 from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
+from planner.explain.roofline import Phase, roofline, training_phase
 from planner.ground import Ground
 from planner.hosts import training_host_needs
 from planner.memory.training import TrainingMemory, training_memory
 from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
+from planner.performance.micro_batch import Shares
 from planner.performance.run_time import run_time_s
 from planner.performance.training import TrainingStep, training_step
 from planner.recommend import Described, Recommend, recommendations
@@ -189,11 +191,18 @@ class TrainingStage:
         known = self.evaluate(chosen.columns, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:
-            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: self._described(known, row))
+            phase, described = self._phase(known), self._described
+            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: described(known, phase, row))
 
         return known.outcomes, recommend
 
-    def _described(self, known: Evaluated, row: int) -> Described:
+    def _phase(self, known: Evaluated) -> Phase:
+        """What one device does in a step."""
+        columns = known.outcomes.columns
+        shares = Shares.of(columns, np.full(len(columns), float(self.workload.sequence_tokens)), self.ground.platforms)
+        return training_phase(self.ground.subject.architecture, self.workload.method, shares, known.step)
+
+    def _described(self, known: Evaluated, phase: Phase, row: int) -> Described:
         outcomes, step = known.outcomes, known.step
         run_s, tokens_per_s = float(outcomes.time_s[row]), float(outcomes.tokens_per_s[row])
         deadline_s = self.workload.deadline_days * SECONDS_PER_DAY
@@ -210,6 +219,7 @@ class TrainingStage:
             ),
             memory=self._memory_use(known, row),
             bottleneck=bottleneck(step.parts_s, step.resources_s, row),
+            roofline=roofline((phase,), self.ground.platforms, int(outcomes.columns.platform[row]), row),
             headroom={} if self.workload.devices else {"deadline": 1.0 - run_s / deadline_s},
             tokens=self.workload.tokens,
             period_s=run_s,

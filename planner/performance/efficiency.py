@@ -112,13 +112,15 @@ def _product_s(
     product: Product, platform: IntColumn, precision: IntColumn, efficiency: Efficiency, flops_per_s: FloatColumn
 ) -> FloatColumn:
     norm = efficiency.product_norm[platform, precision]
-    element_bytes = _ELEMENT_BYTES[precision]
-    moved = (
-        element_bytes * (product.weight_elements + product.m * product.k * product.groups) + 2.0 * product.m * product.n * product.groups
-    )
     compute_s = product.flops / flops_per_s[platform, precision]
-    memory_s = moved / efficiency.memory_bytes_per_s[platform]
+    memory_s = product_bytes(product, precision) / efficiency.memory_bytes_per_s[platform]
     return np.asarray(efficiency.product_launch_s[platform, precision] + (compute_s**norm + memory_s**norm) ** (1.0 / norm))
+
+
+def product_bytes(product: Product, precision: IntColumn) -> FloatColumn:
+    """Bytes of both inputs in the number format and of the output in 16 bit (equation 3.1)."""
+    inputs = product.weight_elements + product.m * product.k * product.groups
+    return np.asarray(_ELEMENT_BYTES[precision] * inputs + 2.0 * product.m * product.n * product.groups)
 
 
 def attention_s(flops: FloatColumn, qk_dim: int, platform: IntColumn, efficiency: Efficiency) -> FloatColumn:

@@ -13,6 +13,7 @@ from typing import Literal, Self
 import numpy as np
 
 from model_db.architecture import Architecture, Embedding
+from planner.cluster.platform import Platforms
 from planner.counting.layers import layers_with_counts
 from planner.performance.collectives import Network, all_gather_s, all_to_all_s
 from planner.performance.efficiency import Efficiency, attention_s, gemm_s, memory_bound_s, moe_s
@@ -32,7 +33,7 @@ from planner.performance.operations import (
     of_kind,
     operations,
 )
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
+from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
 
 Method = Literal["pretrain", "finetune", "lora", "qlora"]
 
@@ -57,6 +58,20 @@ class Shares:
     cp: FloatColumn
     ep: FloatColumn
     domain: FloatColumn  # devices of the scale-up domain
+
+    @classmethod
+    def of(cls, columns: TrainingColumns, sequence_tokens: FloatColumn, platforms: Platforms) -> Self:
+        """The share of each candidate."""
+        return cls(
+            platform=columns.platform,
+            precision=columns.precision,
+            micro_batch=columns.micro_batch.astype(np.float64),
+            sequence_tokens=sequence_tokens,
+            tp=columns.tp.astype(np.float64),
+            cp=columns.cp.astype(np.float64),
+            ep=columns.ep.astype(np.float64),
+            domain=platforms.scale_up_domain[columns.platform].astype(np.float64),
+        )
 
     @property
     def share(self) -> Share:
@@ -154,9 +169,15 @@ def _compute(counted: Sequence[tuple[Operation, int]], method: Method, shares: S
         work.backward_bytes += (ACTIVATION_BYTES + _FOUR_BIT) * work.weights
     accumulated = 0.0 if frozen else efficiency.physics.accumulation * _ACCUMULATION_BYTES * work.weights
     forward = work.timed(1.0, 1.0, work.forward_bytes, work.forward_cast, 0.0, shares, efficiency)
-    products = 1.0 if frozen else 2.0  # gradients of inputs alone, or of weights too
-    backward = work.timed(products, ATTENTION_BACKWARD, work.backward_bytes, work.backward_cast, accumulated, shares, efficiency)
+    backward = work.timed(
+        backward_products(method), ATTENTION_BACKWARD, work.backward_bytes, work.backward_cast, accumulated, shares, efficiency
+    )
     return forward, backward
+
+
+def backward_products(method: Method) -> float:
+    """Matrix products of a backward pass over those of the forward one: gradients of inputs alone, or of weights too."""
+    return 1.0 if method in ("lora", "qlora") else 2.0
 
 
 @dataclass(slots=True)

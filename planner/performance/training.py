@@ -56,6 +56,7 @@ class TrainingStep:
 
     step_s: FloatColumn
     parts_s: dict[str, FloatColumn]
+    passes: FloatColumn  # through the whole model that the fullest stage does in a step: its share of the layers, times micro-batches
     model_flops: FloatColumn  # of a step: three forward passes, recomputation not counted (equation 3.2)
     mfu: FloatColumn
     calibrated: bool
@@ -90,11 +91,12 @@ def step_of_sequences(
     """As `training_step`, with the tokens of a sequence as a column."""
     if len(columns) == 0:
         none = np.zeros(0)
-        return TrainingStep(none, dict.fromkeys(RESOURCES, none), none, none, efficiency.calibrated)
+        return TrainingStep(none, dict.fromkeys(RESOURCES, none), none, none, none, efficiency.calibrated)
     pass_, of_pass = _micro_batches(architecture, method, sequence_tokens, platforms, columns, efficiency)
     stage = _stage(architecture, pass_, of_pass, columns)
     rounds = np.maximum(columns.micro_batches, 1)
-    parts = {name: seconds[of_pass] * (stage.scale * rounds) for name, seconds in pass_.parts_s.items()}
+    passes = stage.scale * rounds
+    parts = {name: seconds[of_pass] * passes for name, seconds in pass_.parts_s.items()}
     parts["recomputation"] = stage.recomputation_s * rounds
     one_s = stage.seconds
     busy_s = one_s * rounds
@@ -113,7 +115,7 @@ def step_of_sequences(
     step_s = np.asarray(sum(parts.values()))
     model_flops = columns.global_batch * _sample_flops(architecture, method, sequence_tokens)
     mfu = model_flops / (step_s * devices * platforms.peak_flops_per_s[columns.platform, columns.precision])
-    return TrainingStep(step_s, parts, model_flops, mfu, efficiency.calibrated)
+    return TrainingStep(step_s, parts, passes, model_flops, mfu, efficiency.calibrated)
 
 
 def _sample_flops(architecture: Architecture, method: Method, sequence_tokens: FloatColumn) -> FloatColumn:
@@ -161,18 +163,8 @@ def _micro_batches(
     whole_tokens = sequence_tokens.astype(np.int64)
     key = (columns.platform, columns.precision, columns.tp, columns.cp, columns.ep, columns.micro_batch, whole_tokens)
     first, inverse = distinct(*key)
-    platform = columns.platform[first]
-    shares = Shares(
-        platform=platform,
-        precision=columns.precision[first],
-        micro_batch=columns.micro_batch[first].astype(np.float64),
-        sequence_tokens=sequence_tokens[first],
-        tp=columns.tp[first].astype(np.float64),
-        cp=columns.cp[first].astype(np.float64),
-        ep=columns.ep[first].astype(np.float64),
-        domain=platforms.scale_up_domain[platform].astype(np.float64),
-    )
-    run = micro_batch(architecture, method, shares, platforms.network.take(platform), efficiency)
+    shares = Shares.of(columns.take(first), sequence_tokens[first], platforms)
+    run = micro_batch(architecture, method, shares, platforms.network.take(shares.platform), efficiency)
     parts = {name: np.asarray(getattr(run.forward, item) + getattr(run.backward, item)) for name, item in _PASS_PARTS.items()}
     passes = _Passes(
         micro_batch=run,

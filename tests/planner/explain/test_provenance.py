@@ -18,12 +18,21 @@ from planner.answer import (
     Performance,
     Power,
     Recommendation,
+    Roofline,
 )
 from planner.defaults import field_table
 from planner.explain.provenance import provenance
 
 METHOD = Path(__file__).parents[3] / "docs" / "method"
-NESTED = {"performance": Performance, "memory": MemoryUse, "cost": Cost, "power": Power, "bottleneck": Bottleneck, "fabric": Fabric}
+NESTED = {
+    "performance": Performance,
+    "memory": MemoryUse,
+    "cost": Cost,
+    "power": Power,
+    "bottleneck": Bottleneck,
+    "roofline": Roofline,
+    "fabric": Fabric,
+}
 NESTED |= {"fabric.networks": FabricNetwork, "fabric.racks": FabricRacks, "fabric.host": FabricHost}
 NAMES = {
     "rank",
