@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import altair as alt
-import pandas as pd
 
-from dashboard.charts.figure import FONT_SIZE, INK, Figure, layered, meaning_colour
+from dashboard.charts.figure import FONT_SIZE, INK, Figure, layered, meaning_colour, records
 from dashboard.language import language, say
 from dashboard.tables import Column, Table
 from dashboard.wording import OPERATIONS, RESOURCE_MEANINGS, resource_name, word
@@ -41,14 +40,7 @@ def bottleneck_figure(shown: Recommendation) -> Figure:
         share=numbers.percent(longest_s / total_s, language()),
         step=step,
     )
-    data = pd.DataFrame(
-        {
-            "resource": [resource_name(code) for code, _ in drawn],
-            "meaning": [RESOURCE_MEANINGS[code] for code, _ in drawn],
-            "time": [time_s / unit_s for _, time_s in drawn],
-            "label": [_label(code, time_s, total_s) for code, time_s in drawn],
-        }
-    )
+    bars = [(resource_name(code), RESOURCE_MEANINGS[code], time_s / unit_s, _label(code, time_s, total_s)) for code, time_s in drawn]
     rows = tuple(
         (split, text, time_s * 1e3, time_s / total_s)
         for split, text, time_s in [(say("resource"), resource_name(code), time_s) for code, time_s in resources]
@@ -57,8 +49,8 @@ def bottleneck_figure(shown: Recommendation) -> Figure:
     return Figure(
         "bottleneck",
         finding,
-        finding + ". " + "; ".join(data["label"]),
-        _bars(data, title),
+        finding + ". " + "; ".join(label for *_, label in bars),
+        _bars(bars, title),
         Table(COLUMNS, rows),
         say("Times as the step spends them: where arithmetic and memory traffic overlap, each has its share of the operation."),
     )
@@ -77,9 +69,10 @@ def _label(code: str, time_s: float, total_s: float) -> str:
     )
 
 
-def _bars(data: pd.DataFrame, title: str) -> alt.LayerChart:
-    base = alt.Chart(data).encode(
-        y=alt.Y("resource:N", sort=list(data["resource"]), axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)),
+def _bars(rows: Sequence[tuple[str, str, float, str]], title: str) -> alt.LayerChart:
+    """Bars of resource, meaning, time and label, in the order given."""
+    base = alt.Chart(records(("resource", "meaning", "time", "label"), rows)).encode(
+        y=alt.Y("resource:N", sort=[resource for resource, *_ in rows], axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)),
         x=alt.X("time:Q", title=title, axis=alt.Axis(tickCount=5)),
     )
     bars = base.mark_bar(height=16, yOffset=9).encode(
@@ -87,5 +80,5 @@ def _bars(data: pd.DataFrame, title: str) -> alt.LayerChart:
     )
     names = base.mark_text(
         align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False, limit=alt.ExprRef("width")
-    ).encode(x=alt.datum(0), text="label:N")
-    return layered([bars, names], ROW * len(data))
+    ).encode(x=alt.XDatum(0), text=alt.Text("label:N"))
+    return layered([bars, names], ROW * len(rows))

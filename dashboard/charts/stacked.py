@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
-import pandas as pd
 
 from dashboard.charts.colours import Meaning
-from dashboard.charts.figure import BACKGROUND, FONT_SIZE, INK, layered, meaning_colour
+from dashboard.charts.figure import BACKGROUND, FONT_SIZE, INK, layered, meaning_colour, records
 
 BAND = 58  # px for one option: its label and its bar
 BAR = 24
@@ -40,35 +39,34 @@ class Axis:
 
 def stacked_bars(segments: Sequence[Segment], labels: dict[str, str], axis: Axis) -> alt.LayerChart:
     """Bars in the order of `labels` (option to the line above its bar)."""
-    data = _laid_out(segments)
-    order = list(labels)
+    data, order = _laid_out(segments), list(labels)
     y = alt.Y("option:N", sort=order, axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     x = alt.X("start:Q", title=axis.amount, axis=alt.Axis(tickCount=5, grid=True), scale=alt.Scale(nice=False, zero=True))
     tooltip = [alt.Tooltip("option:N", title=axis.option), alt.Tooltip("part:N", title=axis.part), alt.Tooltip("text:N", title=axis.amount)]
     base = alt.Chart(data).encode(y=y)
     bars = base.mark_bar(height=BAR, stroke=BACKGROUND, strokeWidth=1, yOffset=10).encode(
-        x=x, x2="end:Q", color=meaning_colour("meaning", _present(data)), tooltip=tooltip
+        x=x, x2=alt.X2("end:Q"), color=meaning_colour("meaning", _present(segments)), tooltip=tooltip
     )
     # A label that its segment has no room for is left out; the legend, the tooltip and the table still name it.
     room = alt.ExprRef("(datum.end - datum.start) / domain('x')[1] * width > datum.room ? datum.part : ''")
-    names = base.mark_text(align="center", fontSize=12, color=BACKGROUND, yOffset=10, aria=False, text=room).encode(x="middle:Q")
+    names = base.mark_text(align="center", fontSize=12, color=BACKGROUND, yOffset=10, aria=False, text=room).encode(x=alt.X("middle:Q"))
     heads = (
-        alt.Chart(pd.DataFrame({"option": order, "label": list(labels.values()), "start": 0.0}))
+        alt.Chart(records(("option", "label", "start"), [(option, label, 0.0) for option, label in labels.items()]))
         .mark_text(align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-7, aria=False, limit=alt.ExprRef("width"))
-        .encode(y=y, x="start:Q", text="label:N")
+        .encode(y=y, x=alt.X("start:Q"), text=alt.Text("label:N"))
     )
     layers: list[alt.Chart] = [bars, names, heads]
     if axis.limit is not None:
-        line = alt.Chart(pd.DataFrame({"limit": [axis.limit], "label": [axis.limit_text]}))
+        line = alt.Chart(records(("limit", "label"), [(axis.limit, axis.limit_text)]))
         layers.append(
             line.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=2).encode(
-                x="limit:Q", tooltip=alt.Tooltip("label:N", title=axis.amount)
+                x=alt.X("limit:Q"), tooltip=alt.Tooltip("label:N", title=axis.amount)
             )
         )
     return layered(layers, BAND * len(order))
 
 
-def _laid_out(segments: Sequence[Segment]) -> pd.DataFrame:
+def _laid_out(segments: Sequence[Segment]) -> alt.InlineData:
     """Each segment with where it starts, ends and has its middle."""
     ends: dict[str, float] = {}
     rows = []
@@ -76,7 +74,7 @@ def _laid_out(segments: Sequence[Segment]) -> pd.DataFrame:
         start = ends.get(segment.option, 0.0)
         end = ends[segment.option] = start + segment.amount
         rows.append((segment.option, segment.part, segment.meaning, segment.text, start, end, (start + end) / 2, room_px(segment.part)))
-    return pd.DataFrame(rows, columns=["option", "part", "meaning", "text", "start", "end", "middle", "room"])
+    return records(("option", "part", "meaning", "text", "start", "end", "middle", "room"), rows)
 
 
 def room_px(text: str) -> float:
@@ -84,5 +82,5 @@ def room_px(text: str) -> float:
     return 8 + sum(12.5 if unicodedata.east_asian_width(letter) in "WF" else 7.0 for letter in text)
 
 
-def _present(data: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(data.loc[data["end"] > data["start"], "meaning"]))
+def _present(segments: Sequence[Segment]) -> list[str]:
+    return list(dict.fromkeys(segment.meaning for segment in segments if segment.amount > 0))
