@@ -17,7 +17,7 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-CHOICE_KEYS = ("group", "table", "chapter")  # what other pages show
+CHOICE_KEYS = ("group", "table", "chapter", "find", "vendor", "x", "y", "view")  # how charts and other pages are seen
 VIEW_KEYS = ("lang", "show", "tab", "with", "have", *CHOICE_KEYS)  # of a link: how the page is seen, not what is asked
 
 

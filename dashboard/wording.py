@@ -43,6 +43,7 @@ OPERATIONS: dict[str, str] = {
     "experts": mark("Experts"),
     "attention": mark("Attention"),
     "state": mark("State-space layers"),
+    "state space": mark("State-space layers"),
     "element-wise": mark("Element-wise operations"),
     "quantisation": mark("Conversion of formats"),
     "recomputation": mark("Recomputation"),
@@ -61,6 +62,8 @@ OPERATIONS: dict[str, str] = {
     "step overhead": mark("Overhead of a step"),
     "stragglers": mark("Waiting for the slowest"),
 }
+
+PHASES: dict[str, str] = {"prefill": mark("prefill"), "decode": mark("decode"), "step": mark("training step")}
 
 COMPONENTS: dict[str, str] = {
     "attention": mark("Attention"),

@@ -15,7 +15,7 @@ from dashboard.sections.exports import exports
 from dashboard.sections.headline import answer_sentence, cards, trust
 from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
-from dashboard.sections.why import why
+from dashboard.sections.why import limits_view, why
 from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain
 from facts.errors import RackwrightError
@@ -71,7 +71,7 @@ def _answer(plan: Plan) -> None:
     cards(shown, other)
     trust(plan, shown)
     with st.container(horizontal=True, gap="small"):
-        keep_address(plan.request, plan, {"tab": open_tab()})
+        keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view()})
         exports(plan, shown)
         st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
     why(plan, shown)

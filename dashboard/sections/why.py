@@ -6,35 +6,62 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard import session
 from dashboard.charts.bottleneck import bottleneck_figure
 from dashboard.charts.cost import cost_figure
 from dashboard.charts.figure import show_figure
 from dashboard.charts.memory import memory_finding, memory_parts
 from dashboard.charts.power import power_figure
+from dashboard.charts.roofline import roofline_figure
 from dashboard.language import language, say
 from dashboard.tables import file_name
 from dashboard.wording import MEMORY_PARTS, plain, word
 from planner.answer import Plan, Recommendation
 from texts import numbers
+from texts.translations import mark
 
 OPTIONS_DRAWN = 4
+VIEWS = {"time": mark("Time of a step"), "roofline": mark("Roofline")}
+_VIEW = "limits:view"
 
 
 def why(plan: Plan, shown: Recommendation) -> None:
     """Bottleneck, cost and power, with the leading options beside the shown one."""
     st.header(say("Why, and at what cost"), anchor=False)
     options = compared(plan.recommendations, shown)
-    drawn = (
-        bottleneck_figure(shown),
-        cost_figure(options, shown),
-        power_figure(options, shown, plan.request.limits.power_w),
-    )
     with st.grid(columns=2, min_column_width=330, gap="medium"):
-        for figure in drawn:
+        with st.container():
+            _limits(plan, shown)
+        for figure in (cost_figure(options, shown), power_figure(options, shown, plan.request.limits.power_w)):
             with st.container():
                 show_figure(figure, file_name((plan.model_name, figure.key), ".csv"))
         with st.container():
             _memory(shown)
+
+
+def limits_view() -> list[str]:
+    """The view of the limits as a link names it; none for the first."""
+    session.seed_choice("view", _VIEW, VIEWS)
+    chosen = st.session_state.get(_VIEW)
+    return [chosen] if chosen in VIEWS and chosen != next(iter(VIEWS)) else []
+
+
+def _limits(plan: Plan, shown: Recommendation) -> None:
+    """The time of a step by resource, or the roofs of the accelerator, as the asker chooses."""
+    under = roofline_figure(shown)
+    if under is None:
+        figure = bottleneck_figure(shown)
+    else:
+        st.session_state.setdefault(_VIEW, next(iter(VIEWS)))
+        chosen = st.segmented_control(
+            say("What limits it"),
+            list(VIEWS),
+            format_func=lambda view: say(VIEWS[view]),
+            key=_VIEW,
+            required=True,
+        )
+        figure = under if chosen == "roofline" else bottleneck_figure(shown)
+    show_figure(figure, file_name((plan.model_name, figure.key), ".csv"))
 
 
 def _memory(shown: Recommendation) -> None:

@@ -107,3 +107,30 @@ def _points(phase: Phase, row: int) -> Iterator[RooflinePoint]:
     yield RooflinePoint(phase=phase.name, operation="", flops=total_flops, moved_bytes=total_bytes, time_s=float(phase.total_s[row]))
     for name, (flops, moved) in work.items():
         yield RooflinePoint(phase=phase.name, operation=name, flops=flops, moved_bytes=moved, time_s=float(phase.operations_s[name][row]))
+
+
+@dataclass(frozen=True, slots=True)
+class UnderRoof:
+    """A point and the roof over it: `memory_bound` where the slope of the memory is the lower one."""
+
+    point: RooflinePoint
+    intensity: float  # FLOP a byte
+    flops_per_s: float
+    share_of_roof: float
+    memory_bound: bool
+
+
+_HALF = frozenset({"attention", "head", "state", "state space"})  # operations that stay in 16 bit
+
+
+def under_roofs(roofs: Roofline, precision: str) -> tuple[UnderRoof, ...]:
+    """The points of a plan that runs its matrix products in `precision`, which is in 16 bit where the chip has no units for it."""
+    half = roofs.peak_flops_per_s.get("bf16") or min(roofs.peak_flops_per_s.values())
+    peak = roofs.peak_flops_per_s.get(precision, half)
+    return tuple(_under(point, half if point.operation in _HALF else peak, roofs.memory_bytes_per_s) for point in roofs.points)
+
+
+def _under(point: RooflinePoint, peak_flops_per_s: float, memory_bytes_per_s: float) -> UnderRoof:
+    intensity, rate = point.flops / point.moved_bytes, point.flops / point.time_s
+    slope = memory_bytes_per_s * intensity
+    return UnderRoof(point, intensity, rate, rate / min(slope, peak_flops_per_s), slope < peak_flops_per_s)
