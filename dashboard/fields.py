@@ -153,6 +153,15 @@ _GROUPED = (
         "advanced",
         choices={"auto": mark("Try all"), "bf16": "BF16", "fp8": "FP8"},
     ),
+    FormField(
+        "workload.speculation",
+        mark("Speculative decoding"),
+        "advanced",
+        choices={"none": mark("None"), "mtp": mark("Prediction layers of the model (MTP)"), "draft": mark("Draft model")},
+    ),
+    FormField("workload.draft_model", mark("Draft model"), "advanced", empty=mark("Not chosen")),
+    FormField("workload.drafted_tokens", mark("Drafted at a time (tokens)"), "advanced", integer=True, step=1),
+    FormField("workload.draft_acceptance", mark("Drafted tokens accepted (share)"), "advanced", step=0.05),
     FormField("assumptions.memory_reserve", mark("Device memory kept free (share)"), "advanced", step=0.01),
     FormField("assumptions.power_share", mark("Mean power over rated power (share)"), "advanced", step=0.05),
     FormField(

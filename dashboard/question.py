@@ -116,4 +116,6 @@ def _catalog_choices(path: str) -> dict[Choice, str] | None:
         return {id_: entry.name for id_, entry in sorted(accelerators.items(), key=lambda item: item[1].name)}
     if path == "limits.vendors":
         return {vendor: vendor for vendor in sorted({entry.vendor for entry in accelerators.values()})}
+    if path == "workload.draft_model":
+        return dict(plannable().items())
     return None

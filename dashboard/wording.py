@@ -49,6 +49,7 @@ OPERATIONS: dict[str, str] = {
     "recomputation": mark("Recomputation"),
     "optimizer": mark("Optimizer"),
     "head": mark("Output head"),
+    "draft": mark("Drafting tokens"),
     "all_reduce": mark("All-reduce (tensor parallel)"),
     "all_to_all": mark("All-to-all (experts)"),
     "tensor parallel": mark("Tensor-parallel traffic"),

@@ -17,7 +17,7 @@ from planner.library import Library
 from planner.pipeline import Progress, plan
 from planner.request import Limits, PlanRequest, Serving, Training
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns
-from planner.serving import ServingStage
+from planner.served_model import ServedModel
 from planner.subject import subject
 
 TOKENS_PER_PARAMETER = 20.0  # compute-optimal training (Hoffmann et al., arXiv:2203.15556, table A3)
@@ -64,12 +64,14 @@ def _runs(entry: ModelEntry, limits: Limits, workload: Serving, library: Library
     except RackwrightError:  # not a model that works on text token by token
         return None
     stands = ground(request, about, library.hardware, admitted(limits, library.hardware)[0])
-    stage = ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, workload.engine))
-    cells = stage.cells(0)
-    cells = cells.take(stage.memory(cells).max_batch >= 1)
+    served = ServedModel.on(stands, library.serving_efficiency.on(stands.platforms, workload.engine))
+    cells = served.cells(0)
+    cells = cells.take(served.memory(cells).max_batch >= 1)
     if not len(cells):
         return None
-    batch, rates = stage.capacity(cells)
+    able = served.replicas(cells)
+    limit = able.limit()
+    batch, rates = able.batch_at(limit), able.rates_at(limit)
     keeps = (rates.ttft_s <= workload.ttft_s) & (rates.tpot_s <= workload.tpot_s)
     replicas = limits.max_devices // cells.devices
     best = int(np.argmax(np.where(keeps, replicas * rates.requests_per_s, -1.0)))
@@ -89,16 +91,16 @@ def _runs(entry: ModelEntry, limits: Limits, workload: Serving, library: Library
         output_tokens_per_s=per_s * workload.output_tokens,
         ttft_s=float(rates.ttft_s[best]),
         tpot_s=float(rates.tpot_s[best]),
-        longest_context_tokens=_longest_context_tokens(stage, cells, entry.max_context or 131_072),
+        longest_context_tokens=_longest_context_tokens(served, cells, entry.max_context or 131_072),
     )
 
 
-def _longest_context_tokens(stage: ServingStage, cells: ServingColumns, most: int) -> int:
+def _longest_context_tokens(served: ServedModel, cells: ServingColumns, most: int) -> int:
     """Longest context of a single request that any of `cells` holds, at most what the model was made for."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
-        alone = replace(stage, workload=stage.workload.model_copy(update={"input_tokens": middle, "output_tokens": 1}))
+        alone = replace(served, workload=served.workload.model_copy(update={"input_tokens": middle, "output_tokens": 1}))
         low, high = (middle, high) if (alone.memory(cells).max_batch >= 1).any() else (low, middle - 1)
     return low
 

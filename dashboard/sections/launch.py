@@ -27,6 +27,7 @@ SETTINGS: dict[str, str] = {
     "kv_precision": mark("format of the KV cache"),
     "quantised": mark("format of the weights"),
     "prefix_cache": mark("prefix cache"),
+    "speculation": mark("speculative decoding"),
     "nodes": mark("servers"),
     "devices_per_node": mark("accelerators of a server"),
     "method": mark("method"),

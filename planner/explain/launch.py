@@ -28,7 +28,10 @@ NO_PATH = "MODEL"  # stands where the place of a model's files would; not known 
 
 
 class SettingRow(BaseModel):
-    """How one setting is said. Arguments are for commands, keys for files; "{}" is the value, "{name}" another setting's."""
+    """How one setting is said. Arguments are for commands, keys for files; "{}" is the value, "{name}" another setting's.
+
+    `source` names where the row was read, if not where the rest of the table was.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +39,7 @@ class SettingRow(BaseModel):
     keys: dict[str, Value] | None = None
     values: dict[str, tuple[str, ...] | dict[str, Value]] | None = None
     neutral: int | None = None
+    source: str = ""
 
 
 class Tool(BaseModel):
@@ -91,19 +95,22 @@ def _launch(tool: Tool, request: PlanRequest, shown: Recommendation, models: Mod
     settings = plan_settings(request, shown, models)
     missing = [("vendor", shown.vendor)] if tool.vendors and shown.vendor not in tool.vendors else []
     parts: list[tuple[str, ...] | Mapping[str, Value]] = []
+    sources = [tool.source]
     for name, value in settings.items():
         row = tool.settings.get(name)
         said = _said(row, value) if row else None
         if said is not None:
             parts.append(said)
+            sources += [row.source] if row and row.source and said else []
         elif name not in tool.elsewhere and not (row is None and value in _UNSAID):
             missing.append((name, str(value)))
     path = model_path(request, models)
-    text = "" if missing else _text(tool, parts, {**settings, "model": path})
-    return Launch(tool.name, tool.version, tool.read, tool.source, tool.form, text, tuple(missing), _notes(request, shown, path, settings))
+    text = "" if missing else _text(tool, parts, {**settings, **_drafting(request, models), "model": path})
+    notes = _notes(request, shown, path, settings)
+    return Launch(tool.name, tool.version, tool.read, "; ".join(dict.fromkeys(sources)), tool.form, text, tuple(missing), notes)
 
 
-_UNSAID: tuple[Value, ...] = (0, 1, "one", "unused", "no")  # what a tool does by itself when it has no word for a setting
+_UNSAID: tuple[Value, ...] = (0, 1, "one", "none", "unused", "no")  # what a tool does by itself when it has no word for a setting
 
 
 def _said(row: SettingRow, value: Value) -> tuple[str, ...] | Mapping[str, Value] | None:
@@ -140,7 +147,17 @@ def _serving_settings(request: PlanRequest, work: Serving, shown: Recommendation
         "kv_precision": strategy.kv_precision or "bf16",
         "quantised": "as_published" if strategy.precision == published else strategy.precision,
         "prefix_cache": "used" if work.prefix_hit_rate > 0 else "unused",
+        "speculation": work.speculation,
     }
+
+
+def _drafting(request: PlanRequest, models: Models) -> dict[str, Value]:
+    """What rows about speculation put into their words."""
+    work = request.workload
+    if not isinstance(work, Serving):
+        return {}
+    draft = next(iter(models[work.draft_model].huggingface), NO_PATH) if work.draft_model else NO_PATH
+    return {"drafted_tokens": work.drafted_tokens, "verified_tokens": work.drafted_tokens + 1, "draft_model": draft}
 
 
 def _training_settings(work: Training, shown: Recommendation) -> dict[str, Value]:
@@ -205,10 +222,9 @@ def _text(tool: Tool, parts: list[tuple[str, ...] | Mapping[str, Value]], known:
 
 
 def _filled(word: str, known: Mapping[str, Value]) -> str:
-    """`word` with a setting put in where it names one."""
+    """`word` with settings put in where it names them."""
     for name, value in known.items():
-        if f"{{{name}}}" in word:
-            return word.replace(f"{{{name}}}", str(value))
+        word = word.replace(f"{{{name}}}", str(value))
     return word
 
 

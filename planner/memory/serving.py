@@ -51,12 +51,14 @@ def serving_memory(
     memory_bytes: FloatColumn,
     recipe: ServingRecipe | None = None,
     stored: WeightFormat | None = None,
+    beside: ServingMemory | None = None,
 ) -> ServingMemory:
     """Memory of every replica on its fullest device, and how many sequences it decodes together (equation 4.1).
 
     memory_bytes  nominal capacity of each candidate's device
     recipe        habits of the engine; None: those of `serving.engine`
     stored        format the weights are published in: candidates of its precision keep it; others use the usual format
+    beside        a draft model whose weights and cache lie on the same devices, on every stage
     """
     recipe = recipe or serving_recipe(serving.engine)
     c = columns
@@ -72,19 +74,27 @@ def serving_memory(
     small = memory_bytes < _SMALL_DEVICE_BYTES
     workspace = _workspace_bytes(architecture, kinds.tp, serving, recipe)[small.astype(np.intp), replica]
     overhead = recipe.runtime_bytes + np.where(kinds.devices > 1, recipe.collective_bytes, 0.0)[replica]
-    free = recipe.utilisation * recipe.visible_share * memory_bytes - workspace - overhead
+    draft_weights, draft_kept, draft_state = _held_beside(beside)
+    free = recipe.utilisation * recipe.visible_share * memory_bytes - workspace - overhead - draft_weights
     per_sequence = np.maximum(kept + held.state_bytes, 1.0) / recipe.cache_share
-    sequences = np.stack([(free - weights[replica, s]) / per_sequence[replica, s] for s in range(weights.shape[1])])
+    draft_per_sequence = (draft_kept + draft_state) / recipe.cache_share
+    stages = range(weights.shape[1])
+    sequences = np.stack([(free - weights[replica, s]) / (per_sequence[replica, s] + draft_per_sequence) for s in stages])
     fullest = sequences.argmin(axis=0)
     batch = np.floor(np.maximum(sequences.min(axis=0), 0.0)) * c.attention_dp
     return ServingMemory(
-        weights_bytes=weights[replica, fullest],
-        kv_bytes_per_sequence=kept[replica, fullest],
-        state_bytes_per_sequence=held.state_bytes[replica, fullest],
+        weights_bytes=weights[replica, fullest] + draft_weights,
+        kv_bytes_per_sequence=kept[replica, fullest] + draft_kept,
+        state_bytes_per_sequence=held.state_bytes[replica, fullest] + draft_state,
         activation_bytes=workspace,
         overhead_bytes=overhead,
         max_batch=np.minimum(batch, _MOST_SEQUENCES).astype(np.int32),
     )
+
+
+def _held_beside(beside: ServingMemory | None) -> tuple[FloatColumn | float, FloatColumn | float, FloatColumn | float]:
+    """Weights, and cache and state of one sequence, of what lies beside the model."""
+    return (beside.weights_bytes, beside.kv_bytes_per_sequence, beside.state_bytes_per_sequence) if beside else (0.0, 0.0, 0.0)
 
 
 class ServedContext(NamedTuple):

@@ -1,7 +1,5 @@
 """Bisection over batches finds what trying every batch finds; replicas then run what their traffic needs."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -41,29 +39,31 @@ def stage_for(seed):
 
 
 def rates_at(stage, cells, batch):
-    return stage._rates(stage._steps(dataclasses.replace(cells, batch=batch)), batch.astype(float))
+    replicas = stage.model.replicas(cells)
+    return replicas.rates(replicas.steps(batch), batch)
 
 
 def kept(stage, rates):
-    return (rates.ttft_s <= stage.workload.ttft_s) & (rates.tpot_s <= stage.workload.tpot_s)
+    return (rates.ttft_s <= stage.model.workload.ttft_s) & (rates.tpot_s <= stage.model.workload.tpot_s)
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_the_largest_batch_is_that_of_trying_every_batch(seed):
     stage = stage_for(seed)
-    cells = stage.cells(0)
-    most = np.maximum(stage.memory(cells).max_batch, 1)
+    cells = stage.model.cells(0)
+    most = np.maximum(stage.model.memory(cells).max_batch, 1)
     largest = np.ones(len(cells), dtype=np.int32)
     for index in range(len(serving_space.batches())):
         batch = serving_space.batch_at(np.full(len(cells), index), most)
         largest = np.where(kept(stage, rates_at(stage, cells, batch)), np.maximum(largest, batch), largest)
-    assert np.array_equal(stage.capacity(cells)[0], largest)
+    replicas = stage.model.replicas(cells)
+    assert np.array_equal(replicas.batch_at(replicas.limit()), largest)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(seed):
     stage = stage_for(seed)
-    cells = stage.cells(0)
+    cells = stage.model.cells(0)
     outcomes = stage.outcomes(cells)
     good = outcomes.take(outcomes.feasible)
     if not len(good):
@@ -71,8 +71,8 @@ def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(
         return
     assert isinstance(good.columns, ServingColumns)
     rates = rates_at(stage, good.columns, good.columns.batch)
-    peak = stage.workload.requests_per_s * stage.workload.peak_to_mean
+    peak = stage.model.workload.requests_per_s * stage.model.workload.peak_to_mean
     assert kept(stage, rates).all()
     assert (rates.requests_per_s * good.replicas >= peak * (1 - 1e-9)).all()
-    assert (good.capacity_per_s * stage.workload.utilisation_limit * good.replicas >= peak * (1 - 1e-6)).all()
+    assert (good.capacity_per_s * stage.model.workload.utilisation_limit * good.replicas >= peak * (1 - 1e-6)).all()
     assert (good.devices >= good.replicas * good.columns.devices).all()

@@ -1,4 +1,4 @@
-"""Replicas under load: identities of queueing, limits, pools, speculation, offload."""
+"""Replicas under load: identities of queueing, limits, pools, offload."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import Load, closed_loop, largest_batch, open_loop, saturated, static_batch
 from planner.performance.serving_step import Replica
-from planner.performance.speculation import Speculation, speculative_tpot_s, tokens_per_step
 from tests.planner.performance.test_serving_step import LLAMA_70B, MOE, columns, h100s
 
 ONE = np.ones(1)
@@ -78,20 +77,6 @@ def test_matched_pools_prefill_as_many_requests_as_they_decode():
     pools = Pools(alone, alone, ONE, ONE, 400e9 * ONE)
     decode_rate = matched_decode_replicas(pools, load, batch) * batch / (512.0 * alone.decode(batch, load.context_tokens).total_s)
     assert decode_rate[0] == pytest.approx(1.0 / alone.prefill(2048.0).work_s[0])
-
-
-@pytest.mark.parametrize(("acceptance", "drafted", "tokens"), [(0.8, 4, 3.3616), (0.85, 1, 1.85), (1.0, 3, 4.0)])
-def test_tokens_of_a_speculated_step_meet_the_worked_examples_of_the_method(acceptance, drafted, tokens):
-    assert tokens_per_step(Speculation(drafted, acceptance, 0.1)) == pytest.approx(tokens)
-
-
-def test_speculation_pays_at_small_batches_and_not_where_compute_is_full():
-    plan = Speculation(drafted=3, acceptance=0.7, draft_cost=0.02)
-    small, large = (
-        replica().decode(batch * ONE, 512.0).total_s / speculative_tpot_s(replica(), batch * ONE, 512.0, plan) for batch in (1.0, 2048.0)
-    )
-    assert small[0] > 1.8
-    assert large[0] < 1.0
 
 
 def test_reloading_a_cache_pays_from_the_bandwidth_at_which_it_takes_as_long_as_computing_it():

@@ -1,0 +1,160 @@
+"""The model of a serving request on the platforms it may run on: what replicas of it hold, and what they do at which batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from planner.ground import Ground
+from planner.memory.engines import serving_recipe
+from planner.memory.serving import ServingMemory, serving_memory
+from planner.performance.serving_demand import ServingDemand, serving_demand
+from planner.performance.serving_efficiency import ServingEfficiency
+from planner.performance.serving_loop import ServingRates, serving_rates
+from planner.performance.serving_step import PassTimes, Prefill, Replica, ServingSteps
+from planner.performance.speculation import SpeculatingReplica, Speculation
+from planner.request import Serving
+from planner.search import serving_space
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns
+from planner.search.monotone import largest_true
+from planner.search.shape import ModelShape
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What evaluating a replica needs besides its columns."""
+
+    ground: Ground
+    workload: Serving
+    demand: ServingDemand
+    speculation: Speculation | None
+    efficiency: ServingEfficiency
+
+    @classmethod
+    def on(cls, ground: Ground, efficiency: ServingEfficiency) -> Self:
+        """The model of the request of `ground`, whose workload is serving."""
+        workload = ground.request.workload
+        assert isinstance(workload, Serving)  # noqa: S101 the pipeline chose this stage by the workload
+        return cls(ground, workload, serving_demand(ground.subject.architecture), _speculation(ground, workload), efficiency)
+
+    @property
+    def context_tokens(self) -> float:
+        """Mean context over a request's answer."""
+        return self.workload.input_tokens + self.workload.output_tokens / 2
+
+    @property
+    def cached_tokens(self) -> float:
+        """Tokens of a prompt that are found in the prefix cache."""
+        return self.workload.prefix_hit_rate * self.workload.input_tokens
+
+    @property
+    def peak_requests_per_s(self) -> float:
+        """Rate that the deployment is sized for."""
+        return self.workload.requests_per_s * self.workload.peak_to_mean
+
+    def cells(self, platform: int) -> ServingColumns:
+        """All replicas on one platform, batch 1."""
+        request, stands = self.ground.request, self.ground.platforms
+        kv = range(2) if self.workload.kv_precision == "auto" else [KV_PRECISIONS.index(self.workload.kv_precision)]
+        return serving_space.cells(
+            ModelShape.of(self.ground.subject.architecture),
+            int(stands.scale_up_domain[platform]),
+            request.limits.max_devices,
+            self.ground.precisions[platform],
+            tuple(kv),
+        ).on(platform)
+
+    def memory(self, columns: ServingColumns) -> ServingMemory:
+        """Bytes on the fullest device of every row, and the batch that fits. A draft lies beside the model on every device."""
+        subject, workload = self.ground.subject, self.workload
+        utilisation = 1.0 - self.ground.request.assumptions.memory_reserve
+        changed = {"utilisation": utilisation, "prediction_layers": workload.speculation == "mtp"}
+        recipe = serving_recipe(workload.engine).model_copy(update=changed)
+        capacity = self.ground.platforms.memory_bytes[columns.platform]
+        beside = None
+        if workload.speculation == "draft" and subject.draft and self.speculation:
+            stage = self.speculation.on_one_stage(columns)
+            beside = serving_memory(subject.draft.architecture, workload, stage, capacity, recipe, subject.draft.stored)
+        return serving_memory(subject.architecture, workload, columns, capacity, recipe, subject.stored, beside)
+
+    def replicas(self, columns: ServingColumns) -> ServedReplicas:
+        """The replicas of `columns` with what does not depend on their batch."""
+        stands = self.ground.platforms
+        plain = Replica.on(self.demand, stands, columns, self.efficiency)
+        replica = SpeculatingReplica.on(plain, stands, columns, self.efficiency, self.speculation) if self.speculation else plain
+        return ServedReplicas(self, columns, replica, replica.prefill(self.workload.input_tokens, self.cached_tokens))
+
+
+@dataclass(frozen=True)
+class ServedReplicas:
+    """Candidate replicas of a served model."""
+
+    model: ServedModel
+    columns: ServingColumns
+    replica: Replica | SpeculatingReplica
+    prefill: Prefill
+
+    @cached_property
+    def memory(self) -> ServingMemory:
+        """As `ServedModel.memory`."""
+        return self.model.memory(self.columns)
+
+    @cached_property
+    def _max_batch(self) -> IntColumn:
+        return np.maximum(self.memory.max_batch, 1)
+
+    def decode(self, batch: FloatColumn) -> PassTimes:
+        """Time per token of `batch` requests that no prompt disturbs."""
+        return self.replica.decode(batch, self.model.context_tokens)
+
+    def steps(self, batch: IntColumn) -> ServingSteps:
+        """A decode step of `batch` requests (when speculating: its share of one token), and prompts."""
+        return ServingSteps(self.decode(batch.astype(np.float64)), self.prefill)
+
+    def rates(self, steps: ServingSteps, batch: IntColumn) -> ServingRates:
+        """Means with `batch` requests running in each replica at all times."""
+        model = self.model
+        rates = serving_rates(steps, batch.astype(np.float64), model.workload.output_tokens, model.efficiency)
+        if model.speculation is None:
+            return rates
+        # A step in flight lasts as long as all tokens that it yields.
+        further_s = model.efficiency.engine.steps_waited * (model.speculation.tokens_per_step - 1.0) * steps.decode.total_s
+        return replace(rates, ttft_s=rates.ttft_s + further_s, end_to_end_s=rates.end_to_end_s + further_s)
+
+    def batch_at(self, index: IntColumn) -> IntColumn:
+        """The batch at `index` of the ladder of batches, at most what memory holds."""
+        return serving_space.batch_at(index, self._max_batch)
+
+    def rates_at(self, index: IntColumn) -> ServingRates:
+        """Means at a place of the ladder of batches."""
+        batch = self.batch_at(index)
+        return self.rates(self.steps(batch), batch)
+
+    def limit(self) -> IntColumn:
+        """Place on the ladder of the largest batch within memory and the latency limits; 0 where there is none."""
+        workload = self.model.workload
+
+        def within_limits(index: IntColumn) -> BoolColumn:
+            found = self.rates_at(index)
+            return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
+
+        top = serving_space.largest_index(self._max_batch)
+        # Latencies grow with the batch, but for prompts that share passes; so the largest is tried before the bisection.
+        return np.where(within_limits(top), top, np.maximum(largest_true(top, within_limits), 0)).astype(np.int32)
+
+    def at_load(self, limit: IntColumn, requests_per_s: FloatColumn) -> IntColumn:
+        """The smallest batch of the ladder, up to its place `limit`, at which each replica answers `requests_per_s`."""
+        idle = largest_true(limit, lambda index: self.rates_at(index).requests_per_s < requests_per_s)
+        return self.batch_at(np.minimum(idle + 1, limit))
+
+
+def _speculation(ground: Ground, workload: Serving) -> Speculation | None:
+    """How tokens are drafted; a draft model in its published format, prediction layers in that of the model."""
+    draft = ground.subject.draft
+    if draft is None:
+        return None
+    precision = PRECISIONS.index(draft.native_format) if workload.speculation == "draft" else None
+    return Speculation(serving_demand(draft.architecture), precision, workload.drafted_tokens, workload.draft_acceptance)
