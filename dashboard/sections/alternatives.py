@@ -29,13 +29,13 @@ def alternatives(plan: Plan, shown: Recommendation) -> None:
         help=say("The whole page then shows this option; its rank is in the link."),
     )
     table = f"options:{plan.request.digest()}:{shown.rank}"
-    frame = _frame(options, shown)
+    frame, ranks = _frame(options, shown), list(labels)  # Streamlit keeps what the callback holds as long as the session
     st.dataframe(
         frame,
         hide_index=True,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in frame.select_dtypes("number").columns},
         key=table,
-        on_select=lambda: _choose(table, options),
+        on_select=lambda: _choose(table, ranks),
         selection_mode="single-row",
         selection_default={"selection": {"rows": [options.index(shown)]}},
         placeholder="–",
@@ -44,10 +44,10 @@ def alternatives(plan: Plan, shown: Recommendation) -> None:
     st.caption(plain(say("Best option of each accelerator and number format, the best of all first. Select a row to show that option.")))
 
 
-def _choose(table: str, options: Sequence[Recommendation]) -> None:
+def _choose(table: str, ranks: Sequence[int]) -> None:
     rows = st.session_state[table]["selection"]["rows"]
     if rows:
-        session.show_option(options[rows[0]].rank)
+        session.show_option(ranks[rows[0]])
 
 
 def _frame(options: Sequence[Recommendation], shown: Recommendation) -> pd.DataFrame:
