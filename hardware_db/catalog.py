@@ -45,9 +45,12 @@ from hardware_db.schema.table import Schema
 _Record = TypeVar("_Record", bound=Fact)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hardware:
-    """Everything the catalog knows, by id, in SI units. `digest` changes with any content, `release` dates the catalog."""
+    """Everything the catalog knows, by id, in SI units. `digest` changes with any content, `release` dates the catalog.
+
+    Equal only to itself, so that what follows from a catalog can be kept by it.
+    """
 
     accelerators: Mapping[str, Accelerator]
     servers: Mapping[str, Server]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -101,21 +101,23 @@ def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator
     priced, stock = with_prices(hardware, request.prices), owned(request.stock, hardware)
     compute, fabric_ids = _fabrics(priced, accelerator_ids, request.fabric)
     engine = request.workload.engine if isinstance(request.workload, Serving) else ""
-    stands = platforms(priced, accelerator_ids, fabric_ids=fabric_ids, compute=compute, engine="" if engine == "generic" else engine)
+    stands, around = _stands(
+        priced,
+        accelerator_ids,
+        fabric_ids,
+        compute,
+        "" if engine == "generic" else engine,
+        tuple(sorted(stock.items())),
+        existing_room(request.room),
+        trains=isinstance(request.workload, Training),
+    )
     has_units = ~np.isnan(stands.peak_flops_per_s)
     return Ground(
         request=request,
         subject=about,
         hardware=priced,
         platforms=stands,
-        infrastructure=infrastructure(
-            priced,
-            stands,
-            compute=compute,
-            host_memory_bytes=_host_memory_bytes(request, stands),
-            stock=stock,
-            room=existing_room(request.room),
-        ),
+        infrastructure=around,
         compute=compute,
         stock=stock,
         rates=tuple(hourly_rate(id_, hardware.cloud_offers, request.site.cloud_term, request.prices) for id_ in accelerator_ids),
@@ -123,12 +125,26 @@ def ground(request: PlanRequest, about: Subject, hardware: Hardware, accelerator
     )
 
 
-def _host_memory_bytes(request: PlanRequest, stands: Platforms) -> list[float]:
-    """Least host memory of each platform's server that the search counts: of training, where it is the same for all candidates."""
-    if not isinstance(request.workload, Training):
-        return []
-    needed: list[float] = training_memory_bytes(stands.memory_bytes * stands.devices_per_server).tolist()
-    return needed
+@lru_cache(maxsize=8)
+def _stands(
+    hardware: Hardware,
+    accelerator_ids: tuple[str, ...],
+    fabric_ids: tuple[str, ...] | None,
+    compute: tuple[FabricTemplate, ...],
+    engine: str,
+    stock: tuple[tuple[str, int], ...],
+    room: Room,
+    *,
+    trains: bool,
+) -> tuple[Platforms, Infrastructure]:
+    """Platforms and what stands around them: the same for every question about one catalog, site and set of accelerators.
+
+    The host memory that a training run needs is the same for all candidates, so that its servers have it from the start.
+    """
+    stands = platforms(hardware, accelerator_ids, fabric_ids=fabric_ids, compute=compute, engine=engine)
+    host_bytes: list[float] = training_memory_bytes(stands.memory_bytes * stands.devices_per_server).tolist() if trains else []
+    around = infrastructure(hardware, stands, compute=compute, host_memory_bytes=host_bytes, stock=dict(stock), room=room)
+    return stands, around
 
 
 def existing_room(limits: RoomLimits) -> Room:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from planner.explain.bottleneck import bottleneck
 from planner.explain.roofline import Phase, roofline, training_phase
 from planner.ground import Ground
 from planner.hosts import training_host_needs
-from planner.memory.training import TrainingMemory, training_memory
+from planner.memory.training import TrainingMemory, training_memory, training_memory_bytes
 from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
 from planner.performance.micro_batch import Shares
@@ -39,9 +40,8 @@ _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Everything about some candidates, row by row."""
+    """Speed, money and limits of some candidates, row by row."""
 
-    memory: TrainingMemory
     step: TrainingStep
     charges: Charges
     outcomes: Outcomes[TrainingColumns]
@@ -131,13 +131,14 @@ class TrainingStage:
         """Longest run allowed; any with a given number of devices."""
         return np.inf if self.workload.devices else self.workload.deadline_days * SECONDS_PER_DAY
 
-    def memory(self, columns: TrainingColumns) -> TrainingMemory:
+    def memory_bytes(self, columns: TrainingColumns) -> FloatColumn:
         """Bytes on the fullest device of every row."""
-        return training_memory(self.ground.subject.architecture, self.workload, columns)
+        return training_memory_bytes(self.ground.subject.architecture, self.workload, columns)
 
-    def usable_bytes(self, columns: TrainingColumns) -> FloatColumn:
-        """Device memory that a run may take."""
-        return self.ground.platforms.memory_bytes[columns.platform] * (1.0 - self.ground.request.assumptions.memory_reserve)
+    @property
+    def usable_bytes(self) -> FloatColumn:
+        """Device memory that a run may take on each platform."""
+        return self.ground.platforms.memory_bytes * (1.0 - self.ground.request.assumptions.memory_reserve)
 
     def run_s(self, step_s: FloatColumn, columns: TrainingColumns) -> FloatColumn:
         """Wall-clock time of the run: steps over goodput, and the start-up (equation 3.7)."""
@@ -147,11 +148,10 @@ class TrainingStage:
     def _steps(self, columns: TrainingColumns) -> FloatColumn:
         return self.workload.tokens / (columns.global_batch.astype(np.float64) * self.workload.sequence_tokens)
 
-    def evaluate(self, columns: TrainingColumns, clusters: list[ClusterDesign | None] | None = None) -> Evaluated:
-        """Memory, speed, money and limits of every row; money and power of the exact `clusters` where these are given."""
+    def evaluate(self, columns: TrainingColumns, used_bytes: FloatColumn, clusters: list[ClusterDesign | None] | None = None) -> Evaluated:
+        """Speed, money and limits of rows that take `used_bytes`; money and power of the exact `clusters` where these are given."""
         request, workload, platform = self.ground.request, self.workload, columns.platform
         stands = self.ground.platforms
-        memory = self.memory(columns)
         step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency)
         run_s = self.run_s(step.step_s, columns)
         devices = columns.devices
@@ -160,7 +160,7 @@ class TrainingStage:
         bought = servers * per_server
         holdings = exact_holdings(self.ground.holdings(platform, bought), clusters)
         money = self._charges(holdings, platform, bought, devices, run_s)
-        broken = [("memory", memory.total_bytes / self.usable_bytes(columns)), ("deadline", run_s / self.allowed_s)]
+        broken = [("memory", used_bytes / self.usable_bytes[platform]), ("deadline", run_s / self.allowed_s)]
         reason, excess = first_broken([*broken, *limits_used(request.limits, devices, money)])
         outcomes = Outcomes(
             columns=columns,
@@ -178,7 +178,7 @@ class TrainingStage:
             reason=reason,
             excess=excess,
         )
-        return Evaluated(memory, step, money, outcomes)
+        return Evaluated(step, money, outcomes)
 
     def _charges(self, holdings: Holdings, platform: IntColumn, bought: IntColumn, rented: IntColumn, run_s: FloatColumn) -> Charges:
         site, rent = self.ground.request.site, self.ground.rent_usd_per_h[platform]
@@ -188,11 +188,12 @@ class TrainingStage:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
         needs = training_host_needs(self.ground, self.workload, chosen.columns.platform, chosen.servers)
         clusters = designs(self.ground, chosen, needs)
-        known = self.evaluate(chosen.columns, clusters)
+        memory = training_memory(self.ground.subject.architecture, self.workload, chosen.columns)
+        known = self.evaluate(chosen.columns, memory.total_bytes, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:
-            phase, described = self._phase(known), self._described
-            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: described(known, phase, row))
+            describe = partial(self._described, known, memory, self._phase(known))
+            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, describe)
 
         return known.outcomes, recommend
 
@@ -202,7 +203,7 @@ class TrainingStage:
         shares = Shares.of(columns, np.full(len(columns), float(self.workload.sequence_tokens)), self.ground.platforms)
         return training_phase(self.ground.subject.architecture, self.workload.method, shares, known.step)
 
-    def _described(self, known: Evaluated, phase: Phase, row: int) -> Described:
+    def _described(self, known: Evaluated, memory: TrainingMemory, phase: Phase, row: int) -> Described:
         outcomes, step = known.outcomes, known.step
         run_s, tokens_per_s = float(outcomes.time_s[row]), float(outcomes.tokens_per_s[row])
         deadline_s = self.workload.deadline_days * SECONDS_PER_DAY
@@ -217,7 +218,7 @@ class TrainingStage:
                 calibrated=step.calibrated,
                 interval=self._interval(tokens_per_s, int(outcomes.columns.platform[row])),
             ),
-            memory=self._memory_use(known, row),
+            memory=self._memory_use(memory, int(outcomes.columns.platform[row]), row),
             bottleneck=bottleneck(step.parts_s, step.resources_s, row),
             roofline=roofline((phase,), self.ground.platforms, int(outcomes.columns.platform[row]), row),
             headroom={} if self.workload.devices else {"deadline": 1.0 - run_s / deadline_s},
@@ -232,8 +233,8 @@ class TrainingStage:
         low, high = training_efficiency().step_time_interval(experts=experts, borrowed=borrowed)
         return Interval(low=tokens_per_s / high, high=tokens_per_s / low, coverage=0.8) if low > 0 else None
 
-    def _memory_use(self, known: Evaluated, row: int) -> MemoryUse:
-        memory, capacity = known.memory, float(self.ground.platforms.memory_bytes[known.outcomes.columns.platform[row]])
+    def _memory_use(self, memory: TrainingMemory, platform: int, row: int) -> MemoryUse:
+        capacity = float(self.ground.platforms.memory_bytes[platform])
         names = ("weights", "gradients", "optimizer", "activations", "logits", "buffers", "overhead")
         return MemoryUse(
             parts={name: float(getattr(memory, f"{name}_bytes")[row]) for name in names},

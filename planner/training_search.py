@@ -1,4 +1,4 @@
-"""Exhaustive search of training runs, best-first by bounds: layouts, then their cells, then their device counts."""
+"""Exhaustive search of training runs, best-first by bounds: pipelines, then the device counts of their cells."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.cell_memory import CellMemory
 from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, objective_key
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
+from planner.search.runs import place_in_run, run_begins
 from planner.search.shape import ModelShape
-from planner.strategy_memory import StrategyMemory
 
 if TYPE_CHECKING:
     from planner.training import Alone, TrainingStage
@@ -21,7 +22,40 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
-_FIRST_LAYOUTS, _FIRST_CELLS, _FIRST_COUNTS = 2, 4, 2  # opened a group before the first bound can close any
+_FIRST_PIPELINES, _FIRST_COUNTS = 8, 2  # opened a group, or a cell, before the first bound can close any
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """Pipelines of which a cell fits in memory with the most ranks, and those cells, one pipeline after the other.
+
+    columns          of each pipeline: one data-parallel rank, any ZeRO stage
+    alone            its least time
+    ranks_too_slow   with fewer ranks it does not end in time
+    first            its first cell; one more entry ends the last
+    layout, choice   of each cell, in `memory`
+    zero_stage       of each cell
+    """
+
+    columns: TrainingColumns
+    alone: Alone
+    ranks_too_slow: FloatColumn
+    first: Rows
+    layout: Rows
+    choice: Rows
+    zero_stage: IntColumn
+    memory: CellMemory
+
+    def cells(self, chosen: Rows, usable_bytes: FloatColumn) -> tuple[Rows, TrainingColumns, FloatColumn]:
+        """(pipeline, columns, fewest ranks) of each cell of the pipelines `chosen`, with `usable_bytes` a device on each
+        platform; with fewer ranks a cell is known to be too large or too slow.
+        """
+        many = self.first[chosen + 1] - self.first[chosen]
+        cell = np.repeat(self.first[chosen] - np.cumsum(many) + many, many) + np.arange(int(many.sum()))
+        pipeline = np.repeat(chosen, many)
+        columns = replace(self.columns.take(pipeline), zero_stage=self.zero_stage[cell])
+        too_few = self.memory.ranks_too_few(self.layout[cell], self.choice[cell], usable_bytes[columns.platform])
+        return pipeline, columns, np.fmax(too_few, np.ceil(self.ranks_too_slow[pipeline]) - 1.0) + 1.0  # NaN: none ends
 
 
 @dataclass(slots=True)
@@ -47,55 +81,61 @@ class TrainingSearch:
 
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
-        layouts = TrainingColumns.concatenate([self._layouts(platform) for platform in range(len(self.counts))])
-        bound = self.stage.cell_bound(layouts, self.stage.alone(layouts), self._most_ranks(layouts))
-        memory = StrategyMemory.of(layouts, self._cells, lambda cells: self.stage.memory(cells).total_bytes, self._max_devices)
-        opened = np.zeros(len(layouts), dtype=bool)
+        pipelines = self.pipelines()
+        bound = self.stage.cell_bound(pipelines.columns, pipelines.alone, self._most_ranks(pipelines.columns))
+        opened = np.zeros(len(bound), dtype=np.bool_)
 
-        def open_layouts(rows: Rows) -> None:
-            owner, cells = self._cells(layouts.take(rows))
-            self._open_layouts(cells, memory, memory.rows_of(rows, owner))
+        def open_pipelines(rows: Rows) -> None:
+            self._open(pipelines, rows)
             opened[rows] = True
             progress(float(opened.mean()))
 
-        best_first(bound, _group(layouts), self.best, open_layouts, first=_FIRST_LAYOUTS)
-        strategies = training_space.cells_each(layouts.take(~opened), self.shape, self.stage.workload, self._max_devices)
-        self.account.pruned += int(strategies.sum()) * self.counts.shape[1]
+        best_first(bound, _group(pipelines.columns), self.best, open_pipelines, first=_FIRST_PIPELINES)
         progress(1.0)
         return Outcomes.concatenate([Outcomes.none(TrainingColumns.none()), *self.found]), self.account
 
-    def _open_layouts(self, cells: TrainingColumns, memory: StrategyMemory, strategy: Rows) -> None:
-        """Search the cells of some layouts, whose rows in `memory` are `strategy`: those that fit at the most ranks, best-first."""
-        excess = memory.least_bytes(strategy) / self.stage.usable_bytes(cells) - 1.0
-        fits = excess <= 0.0
-        self.account.miss(cells.platform[~fits], _MEMORY, excess[~fits])
-        self.account.pruned += int((~fits).sum()) * self.counts.shape[1]
-        cells, strategy = cells.take(fits), strategy[fits]
-        if not len(cells):
-            return
-        most, alone = self._most_ranks(cells), self.stage.alone(cells)
-        too_few = memory.ranks_too_few(strategy, self.stage.usable_bytes(cells))
-        fewest: FloatColumn = np.fmax(too_few, np.ceil(self._ranks_too_slow(alone, most)) - 1.0) + 1.0  # no time: none ends
+    def pipelines(self) -> Pipelines:
+        """All cells that fit with the most ranks, by pipeline; the others are counted, and how nearly they fit."""
+        layouts = TrainingColumns.concatenate([self.layouts(platform) for platform in range(len(self.counts))])
+        choices = training_space.Choices.of(self.shape, self.stage.workload)
+        memory = CellMemory.of(layouts, choices, self.stage.memory_bytes, self._max_devices)
+        usable_bytes, least_bytes = self.stage.usable_bytes[layouts.platform], memory.least_bytes
+        fits = least_bytes <= usable_bytes[:, None]
+        nearest = np.where(fits, np.inf, least_bytes).min(axis=1, initial=np.inf) / usable_bytes - 1.0
+        near = np.isfinite(nearest)
+        self.account.miss(layouts.platform[near], _MEMORY, nearest[near])
+        self.account.pruned += int(np.isfinite(least_bytes).sum()) * self.counts.shape[1]
 
-        def open_cells(rows: Rows) -> None:
-            self._open_cells(cells.take(rows), alone.take(rows), fewest[rows])
+        layout, choice = np.nonzero(fits)
+        first = np.flatnonzero(run_begins(layout, choices.pipeline[choice]))
+        columns = choices.cells(layouts.take(layout[first]), choice[first])
+        columns = replace(columns, zero_stage=np.ones(len(first), dtype=np.int32))
+        alone = self.stage.alone(columns)
+        return Pipelines(
+            columns,
+            alone,
+            ranks_too_slow=self._ranks_too_slow(alone, self._most_ranks(columns)),
+            first=np.append(first, len(layout)),
+            layout=layout,
+            choice=choice,
+            zero_stage=choices.zero_stage[choice],
+            memory=memory,
+        )
 
-        bound = self.stage.cell_bound(cells, alone, most)
-        self.account.pruned += best_first(bound, _group(cells), self.best, open_cells, first=_FIRST_CELLS) * self.counts.shape[1]
-
-    def _open_cells(self, cells: TrainingColumns, alone: Alone, fewest_ranks: FloatColumn) -> None:
-        """Evaluate some cells at the device counts that fit, end in time, and could still be best: small clusters first."""
+    def _open(self, pipelines: Pipelines, chosen: Rows) -> None:
+        """Evaluate the cells of some pipelines at the device counts that fit, end in time, and could still be best: small
+        clusters first where nothing is known yet.
+        """
+        of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.stage.usable_bytes)
         rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
-        starts = np.searchsorted(rows, rows, side="left")
-        early = np.arange(len(rows)) - starts < _FIRST_COUNTS
+        early = (place_in_run(rows) < _FIRST_COUNTS) & np.isinf(self.best[_group(candidates)])
         self._evaluate(candidates.take(early))
         late = candidates.take(~early)
-        bound = self._bound(late, alone.take(rows[~early]))
+        bound = self.bound(late, pipelines.alone.take(of_cell[rows[~early]]))
         self._evaluate(late.take(bound < self.best[_group(late)]))
-        self.account.pruned += len(cells) * self.counts.shape[1]
 
-    def _bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
-        """What each candidate's figure cannot beat: its own cluster, running for the least time that its cell allows."""
+    def bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
+        """What each candidate's figure cannot beat: its own cluster, running for the least time that its pipeline allows."""
         if not len(candidates):
             return np.zeros(0)
         devices = candidates.devices
@@ -113,26 +153,25 @@ class TrainingSearch:
             self.found.append(best_and_frontier(outcomes, objective))
 
     def _ranks_too_slow(self, alone: Alone, most: IntColumn) -> FloatColumn:
-        """Ranks with which each cell ends just in time at best; when none does, nearly the most, to learn how late it is."""
+        """Ranks with which each pipeline ends just in time at best; when none does, nearly the most, to learn how late it is."""
         spare_s = np.maximum(self.stage.allowed_s - alone.fixed_s, 1e-9)
         ranks: FloatColumn = np.minimum(alone.shared_s / spare_s, _NEAR_MOST * most)
         return ranks
 
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
-        excess = self.stage.memory(columns).total_bytes / self.stage.usable_bytes(columns) - 1.0
+        used_bytes = self.stage.memory_bytes(columns)
+        excess = used_bytes / self.stage.usable_bytes[columns.platform] - 1.0
         fits = excess <= 0.0
         self.account.evaluated += int((~fits).sum())
         self.account.rejected["memory"] += int((~fits).sum())
         self.account.miss(columns.platform[~fits], _MEMORY, excess[~fits])
-        outcomes = self.stage.evaluate(columns.take(fits)).outcomes if fits.any() else Outcomes.none(columns)
+        outcomes = self.stage.evaluate(columns.take(fits), used_bytes[fits]).outcomes if fits.any() else Outcomes.none(columns)
         self.account.record(outcomes)
         return outcomes
 
-    def _cells(self, layouts: TrainingColumns) -> tuple[Rows, TrainingColumns]:
-        return training_space.cells(layouts, self.shape, self.stage.workload, self._max_devices)
-
-    def _layouts(self, platform: int) -> TrainingColumns:
+    def layouts(self, platform: int) -> TrainingColumns:
+        """All layouts on one platform."""
         ground = self.stage.ground
         formats, domain = ground.precisions[platform], int(ground.platforms.scale_up_domain[platform])
         if not formats:

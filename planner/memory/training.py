@@ -8,6 +8,7 @@ its fullest one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from model_db.architecture import Architecture
 from planner.memory.moving import BufferBytes, Moving, MovingBytes, buffers, moving
 from planner.memory.recipe import TrainingRecipe, training_recipe
-from planner.memory.stages import Task, most_experts, stage_source
+from planner.memory.stages import StageTable, Task, most_experts, stage_source
 from planner.memory.states import ModelStates, Own, StateBytes, model_states
 from planner.request import Training
 from planner.search.columns import FloatColumn, TrainingColumns
@@ -58,10 +59,43 @@ def training_memory(
     memory = TrainingMemory(**{field.name: np.zeros(len(columns)) for field in fields(TrainingMemory)})
     if not len(columns):
         return memory
-    c = columns
-    first, layout = distinct(c.tp, c.pp, c.virtual_stages)
-    table = stage_source(architecture, Task.of(training, architecture), recipe).table(c.tp[first], c.pp[first], c.virtual_stages[first])
+    kinds, rows, own = _kinds(architecture, training, columns, recipe)
+    for place in _chunks(len(columns)):
+        kinds.fill(memory, place, rows.at(place), own.at(place))
+    if recipe.offloads_to == "nvme":
+        first, layout = distinct(columns.tp, columns.pp, columns.virtual_stages)
+        pinned_bytes = _stages(architecture, training, columns.take(first), recipe).pinned_bytes(recipe)
+        np.copyto(memory.nvme_bytes, memory.host_bytes)
+        np.copyto(memory.host_bytes, np.where(memory.nvme_bytes > 0.0, pinned_bytes[layout], 0.0))
+    return memory
 
+
+def training_memory_bytes(
+    architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
+) -> FloatColumn:
+    """Bytes of every candidate on its fullest device: `total_bytes` of `training_memory`, which is all that a search asks for."""
+    recipe = recipe or training_recipe()
+    total_bytes = np.zeros(len(columns))
+    if len(columns):
+        kinds, rows, own = _kinds(architecture, training, columns, recipe)
+        for place in _chunks(len(columns)):
+            total_bytes[place] = kinds.fullest(rows.at(place), own.at(place))[0] + recipe.runtime_bytes
+    return total_bytes
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + _CHUNK_ROWS) for start in range(0, rows, _CHUNK_ROWS))
+
+
+def _stages(architecture: Architecture, training: Training, layouts: TrainingColumns, recipe: TrainingRecipe) -> StageTable:
+    source = stage_source(architecture, Task.of(training, architecture), recipe)
+    return source.table(layouts.tp, layouts.pp, layouts.virtual_stages)
+
+
+def _kinds(architecture: Architecture, training: Training, c: TrainingColumns, recipe: TrainingRecipe) -> tuple[_Kinds, _Rows, Own]:
+    """Tables of what depends on few columns, the rows of each candidate in them, and what is each candidate's own."""
+    first, layout = distinct(c.tp, c.pp, c.virtual_stages)
+    table = _stages(architecture, training, c.take(first), recipe)
     first, of_states = distinct(layout, c.zero_stage, c.precision)
     states = model_states(table, layout[first], c.take(first), training, recipe)
     first, of_moving = distinct(layout, c.recompute, c.schedule, c.precision)
@@ -71,15 +105,7 @@ def training_memory(
         one_round = c.global_batch <= c.dp.astype(np.int64) * c.micro_batch * c.pp
     first, of_buffers = distinct(layout, c.schedule, one_round.astype(np.int8))
     held = buffers(table, layout[first], c.take(first), one_round[first], training, recipe)
-
-    kinds, own = _Kinds.of(states, moves, held, recipe), Own.of(c, most_experts(architecture))
-    for start in range(0, len(c), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        kinds.fill(memory, rows, _Rows(of_states[rows], of_moving[rows], of_buffers[rows]), own.at(rows))
-    if recipe.offloads_to == "nvme":
-        np.copyto(memory.nvme_bytes, memory.host_bytes)
-        np.copyto(memory.host_bytes, np.where(memory.nvme_bytes > 0.0, table.pinned_bytes(recipe)[layout], 0.0))
-    return memory
+    return _Kinds.of(states, moves, held, recipe), _Rows(of_states, of_moving, of_buffers), Own.of(c, most_experts(architecture))
 
 
 class _Rows(NamedTuple):
@@ -88,6 +114,10 @@ class _Rows(NamedTuple):
     states: NDArray[np.intp]
     moves: NDArray[np.intp]
     buffers: NDArray[np.intp]
+
+    def at(self, place: slice) -> _Rows:
+        """Those of the candidates at `place`."""
+        return _Rows(*(rows[place] for rows in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +153,18 @@ class _Kinds:
         bytes_ += self.all_buffers.of(at.buffers, own)
         return bytes_
 
-    def fill(self, memory: TrainingMemory, place: slice, rows: _Rows, own: Own) -> None:
-        """Write the memory of candidates of the kinds `rows` into `memory` at `place`."""
+    def fullest(self, rows: _Rows, own: Own) -> tuple[FloatColumn, NDArray[np.intp]]:
+        """All bytes of the fullest stage but the runtime's, and which stage it is."""
         most, fullest = self.total_bytes(rows, own, 0), np.zeros(len(rows.states), dtype=np.intp)
         for stage in range(1, len(self.moves.most_held)):
             other = self.total_bytes(rows, own, stage)
             np.copyto(fullest, stage, where=other > most)
             np.maximum(most, other, out=most)
+        return most, fullest
+
+    def fill(self, memory: TrainingMemory, place: slice, rows: _Rows, own: Own) -> None:
+        """Write the memory of candidates of the kinds `rows` into `memory` at `place`."""
+        most, fullest = self.fullest(rows, own)
         at = self.at_stage(rows, fullest)
         held = np.minimum(own.rounds, self.moves.most_held.take(at.moves))
         memory.weights_bytes[place] = self.states.weights.of(at.states, own)

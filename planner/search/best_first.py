@@ -11,29 +11,31 @@ from collections.abc import Callable
 import numpy as np
 
 from planner.search.columns import FloatColumn, IntColumn
+from planner.search.runs import place_in_run
+
+_GROWTH = 8  # of the cells opened in a round
 
 Rows = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
-def best_first(bound: FloatColumn, group: IntColumn, best: FloatColumn, open_cells: Callable[[Rows], None], *, first: int = 8) -> int:
-    """Open the cells of every group in the order of their bounds, more each round; returns how many were never opened.
+def best_first(bound: FloatColumn, group: IntColumn, best: FloatColumn, open_cells: Callable[[Rows], None], *, first: int = 8) -> None:
+    """Open the cells of every group in the order of their bounds, more each round.
 
     bound, group  one row a cell; smaller is better; cells with an infinite bound are never opened
     best          the best candidate of each group so far; `open_cells` lowers it
-    open_cells    evaluates every candidate of the given cells
+    open_cells    evaluates every candidate of the given cells that may be better than the best of its group
     """
-    order: Rows = np.lexsort((bound, group))
-    order = order[np.isfinite(bound[order])]
-    starts = np.searchsorted(group[order], group[order], side="left")
-    rank = np.arange(len(order)) - starts  # place of a cell within its group
-    opened, reach = 0, first
+    order: Rows = np.argsort(bound)
+    order = order[: np.searchsorted(bound[order], np.inf)]
+    narrow = group[order].astype(np.min_scalar_type(int(group.max(initial=0))))
+    order = order[np.argsort(narrow, kind="stable")]  # a radix sort, where 16 bits are enough
+    rank = place_in_run(group[order])
+    reach = first
     while len(order):
         promising = bound[order] < best[group[order]]
         order, rank = order[promising], rank[promising]
         now = rank < reach
         if now.any():
             open_cells(order[now])
-            opened += int(now.sum())
         order, rank = order[~now], rank[~now]
-        reach *= 4
-    return len(bound) - opened
+        reach *= _GROWTH

@@ -1,14 +1,16 @@
 """The design space of a training run: every legal way to spread a model over a platform's devices.
 
-Three levels keep an exhaustive search small. A *layout* decides the time of a micro-batch (number format, tp, cp, ep,
-micro-batch); a *cell* adds pipeline, ZeRO stage and recomputation; a *candidate* adds the number of data-parallel ranks,
-and with it the device count.
+Four levels keep an exhaustive search small. A *layout* decides the time of a micro-batch (number format, tp, cp, ep,
+micro-batch); a *pipeline* adds stages and recomputation, and with them the time of a step but for data parallelism; a
+*cell* adds the ZeRO stage, and with it the memory; a *candidate* adds the number of data-parallel ranks, and with it the
+device count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -21,6 +23,7 @@ _MICRO_BATCHES = (1, 2, 4, 8)
 _CONTEXT_PARALLEL = (1, 2, 4, 8, 16, 32)
 _LEAST_TOKENS_PER_CONTEXT_RANK = 4_096  # below this the ring exchange cannot be hidden behind attention
 _MOST_VIRTUAL_STAGES = 8
+_ZERO_STAGES = 4
 # Selective recomputation drops the scores of attention, which flash attention never keeps: no memory less, only time more.
 _RECOMPUTES_TRIED = [RECOMPUTES.index("none"), RECOMPUTES.index("full")]
 _NODES_ONE_BY_ONE = 128
@@ -72,42 +75,47 @@ def layouts(shape: ModelShape, training: Training, domain: int, max_devices: int
     )
 
 
-def cells(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> tuple[Rows, TrainingColumns]:
-    """Every layout with every pipeline, ZeRO stage and recomputation: strategies but for the number of data-parallel ranks.
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a cell adds to its layout: all legal combinations, those that differ in their ZeRO stage alone side by side."""
 
-    Returns the layout of each cell, ascending, and the cells.
-    """
-    pp, virtual, zero, recompute = _choices(shape, training)
-    layout, choice = np.nonzero(layouts.devices[:, None] * pp[None, :] <= max_devices)
-    schedule = np.where(virtual > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32)
-    cells = replace(
-        layouts.take(layout),
-        pp=pp[choice],
-        virtual_stages=virtual[choice],
-        zero_stage=zero[choice],
-        recompute=recompute[choice],
-        schedule=schedule[choice],
-    )
-    return layout, cells
+    pp: IntColumn
+    virtual_stages: IntColumn
+    recompute: IntColumn
+    zero_stage: IntColumn
 
+    @classmethod
+    def of(cls, shape: ModelShape, training: Training) -> Self:
+        """Every stage and virtual stage holds a layer; ZeRO-2 and 3 do not go with pipelines, whose gradients stay whole
+        while micro-batches add up.
+        """
+        recomputes = _RECOMPUTES_TRIED if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
+        pp, virtual, recompute, zero = _product(
+            _pipeline_degrees(shape.layers), powers_of_two(_MOST_VIRTUAL_STAGES), recomputes, range(_ZERO_STAGES)
+        )
+        legal = ((virtual == 1) | ((pp > 1) & (pp * virtual <= shape.layers))) & ~((zero >= 2) & (pp > 1))
+        return cls(pp[legal], virtual[legal], recompute[legal], zero[legal])
 
-def cells_each(layouts: TrainingColumns, shape: ModelShape, training: Training, max_devices: int) -> IntColumn:
-    """How many cells each layout has."""
-    pp = np.sort(_choices(shape, training)[0])
-    return np.searchsorted(pp, max_devices // layouts.devices, side="right").astype(np.int32)
+    def __len__(self) -> int:
+        return len(self.pp)
 
+    @property
+    def pipeline(self) -> IntColumn:
+        """Number of the pipeline that each choice belongs to, ascending."""
+        starts: IntColumn = np.cumsum(self.zero_stage == 0, dtype=np.int32) - 1
+        return starts
 
-def _choices(shape: ModelShape, training: Training) -> list[IntColumn]:
-    """(pp, virtual stages, ZeRO stage, recomputation) of all legal combinations.
-
-    Every stage and virtual stage holds a layer; ZeRO-2 and 3 do not go with pipelines, whose gradients stay whole while
-    micro-batches add up.
-    """
-    recomputes = _RECOMPUTES_TRIED if training.recompute == "auto" else [RECOMPUTES.index(training.recompute)]
-    choices = _product(_pipeline_degrees(shape.layers), powers_of_two(_MOST_VIRTUAL_STAGES), range(4), recomputes)
-    pp, virtual, zero, _ = choices
-    legal = ((virtual == 1) | ((pp > 1) & (pp * virtual <= shape.layers))) & ~((zero >= 2) & (pp > 1))
-    return [column[legal] for column in choices]
+    def cells(self, layouts: TrainingColumns, choice: Rows) -> TrainingColumns:
+        """Each of `layouts` with its `choice`."""
+        virtual = self.virtual_stages[choice]
+        return replace(
+            layouts,
+            pp=self.pp[choice],
+            virtual_stages=virtual,
+            zero_stage=self.zero_stage[choice],
+            recompute=self.recompute[choice],
+            schedule=np.where(virtual > 1, SCHEDULES.index("interleaved"), SCHEDULES.index("1f1b")).astype(np.int32),
+        )
 
 
 def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> tuple[Rows, TrainingColumns]:

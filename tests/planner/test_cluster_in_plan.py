@@ -202,13 +202,14 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
     search = TrainingSearch.of(stage)
     parts = []
     for platform in range(len(stands.precisions)):
-        _, cells = search._cells(search._layouts(platform))
+        layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, stage.workload)
+        layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
+        cells = choices.cells(layouts.take(layout), choice)
         parts.append(training_space.with_counts(cells, search.counts, np.zeros(len(cells)))[1])
     candidates = TrainingColumns.concatenate(parts)
     best = np.full(len(search.best), np.inf)
-    np.minimum.at(
-        best, candidates.platform * len(PRECISIONS) + candidates.precision, objective_key(stage.evaluate(candidates).outcomes, objective)
-    )
+    outcomes = stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes
+    np.minimum.at(best, candidates.platform * len(PRECISIONS) + candidates.precision, objective_key(outcomes, objective))
     search.run(lambda share: None)
     assert np.allclose(search.best, best, rtol=1e-12)
 

@@ -36,30 +36,34 @@ def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerator
     return TrainingStage.on(stands, library.training_efficiency.on(stands.platforms))
 
 
+def cells_on(stage, platform):
+    """Every cell on one platform, whether it fits or not."""
+    search = TrainingSearch.of(stage)
+    layouts = search.layouts(platform)
+    choices = training_space.Choices.of(search.shape, stage.workload)
+    layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
+    return choices.cells(layouts.take(layout), choice)
+
+
 def everything(stage):
-    """All candidates of the space, and the bounds of each: its cell's, its layout's, its own."""
+    """All candidates of the space, and the bounds of each: its pipeline's, its own."""
     search = TrainingSearch.of(stage)
     parts, bounds = [], []
     for platform in range(len(stage.ground.precisions)):
-        layouts = search._layouts(platform)
-        if not len(layouts):
+        cells = cells_on(stage, platform)
+        if not len(cells):
             continue
-        _, cells = search._cells(layouts)
-        cell_bound = stage.cell_bound(cells, stage.alone(cells), search._most_ranks(cells))
-        layout_of = ("tp", "cp", "ep", "micro_batch", "precision")
-        layout_bound = dict(
-            zip(
-                zip(*(getattr(layouts, name).tolist() for name in layout_of), strict=True),
-                stage.cell_bound(layouts, stage.alone(layouts), search._most_ranks(layouts)),
-                strict=True,
-            )
-        )
+        pipelines = dataclasses.replace(cells, zero_stage=np.ones(len(cells), dtype=np.int32))
+        alone = stage.alone(pipelines)
+        pipeline_bound = stage.cell_bound(pipelines, alone, search._most_ranks(pipelines))
         rows, candidates = training_space.with_counts(cells, search.counts, np.zeros(len(cells)))
-        keys = zip(*(getattr(cells, name).tolist() for name in layout_of), strict=True)
-        of_layout = np.array([layout_bound[key] for key in keys])
         parts.append(candidates)
-        bounds.append(np.stack([cell_bound[rows], of_layout[rows], search._bound(candidates, stage.alone(cells).take(rows))], axis=1))
-    return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 3)), *bounds])
+        bounds.append(np.stack([pipeline_bound[rows], search.bound(candidates, alone.take(rows))], axis=1))
+    return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 2)), *bounds])
+
+
+def evaluated(stage, candidates):
+    return stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -68,7 +72,7 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
     stage = stage_for(objective=objective, max_devices=96, accelerators=chips)
     candidates, bounds = everything(stage)
     assert len(candidates) > 100_000
-    outcomes = stage.evaluate(candidates).outcomes
+    outcomes = evaluated(stage, candidates)
     exact = objective_key(outcomes, objective)
     known = exact < 1e30  # feasible, and with every figure that the objective needs
     assert known.sum() > 1_000
@@ -107,7 +111,7 @@ def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
     space = small_space(seed)
     stage = stage_for(**space)
     candidates, _ = everything(stage)
-    outcomes = stage.evaluate(candidates).outcomes
+    outcomes = evaluated(stage, candidates)
     group = candidates.platform * len(PRECISIONS) + candidates.precision
     for objective in OBJECTIVES:
         best = np.full(len(PRECISIONS), np.inf)
@@ -115,6 +119,24 @@ def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
         search = TrainingSearch.of(stage_for(objective=objective, **space))
         search.run(lambda share: None)
         assert np.allclose(search.best, best, rtol=1e-12), objective
+
+
+def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell_is_tried_with():
+    stage = stage_for(max_devices=16, accelerators=["nvidia-h100-sxm-80gb"])
+    search = TrainingSearch.of(stage)
+    pipelines = search.pipelines()
+    of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), stage.usable_bytes)
+    everywhere = cells_on(stage, 0)
+    _, candidates = training_space.with_counts(everywhere, search.counts, np.zeros(len(everywhere)))
+    fits = stage.memory_bytes(candidates) <= stage.usable_bytes[candidates.platform]
+    key = ("tp", "pp", "virtual_stages", "cp", "ep", "micro_batch", "recompute", "precision", "zero_stage")
+    rows = dict(zip(zip(*(getattr(cells, name).tolist() for name in key), strict=True), fewest, strict=True))
+    ends = evaluated(stage, candidates).time_s <= stage.allowed_s
+    for ranks, *choice in zip(
+        candidates.dp[fits & ends].tolist(), *(getattr(candidates, name)[fits & ends].tolist() for name in key), strict=True
+    ):
+        assert ranks >= rows[tuple(choice)]
+    assert (np.diff(of_cell) >= 0).all()
 
 
 def test_the_search_reports_what_it_did():
@@ -140,8 +162,7 @@ def test_device_counts_step_by_server_then_by_at_most_five_per_cent():
 def test_every_candidate_is_whole():
     stage = stage_for()
     shape = ModelShape.of(stage.ground.subject.architecture)
-    layouts = training_space.layouts(shape, stage.workload, 8, 64, (0,))
-    _, cells = training_space.cells(layouts, shape, stage.workload, 64)
+    cells = cells_on(stage, 0)
     counts = training_space.device_counts(8, 64)[None, :]
     _, candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
     assert np.isin(candidates.devices, counts).all()

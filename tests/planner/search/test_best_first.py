@@ -15,14 +15,17 @@ def test_the_best_of_every_group_is_that_of_full_enumeration(seed, groups, cells
     bound = candidates.min(axis=1) * random.uniform(0.2, 1.0, cells)
     best = np.full(groups, np.inf)
 
+    opened = np.zeros(cells, dtype=bool)
+
     def open_cells(rows):
-        assert len(set(rows)) == len(rows)
+        assert not opened[rows].any()
+        opened[rows] = True
         np.minimum.at(best, group[rows], candidates[rows].min(axis=1))
 
-    pruned = best_first(bound, group, best, open_cells)
+    best_first(bound, group, best, open_cells)
     full = np.array([candidates[group == one].min(initial=np.inf) for one in range(groups)])
     assert np.array_equal(best, full)
-    assert 0 <= pruned < cells
+    assert opened.any()
 
 
 def test_cells_that_cannot_win_stay_closed():
@@ -33,9 +36,9 @@ def test_cells_that_cannot_win_stay_closed():
         opened.extend(rows)
         best[0] = min(best[0], (bound[rows] + 0.5).min())
 
-    assert best_first(bound, np.zeros(1_000, dtype=np.int32), best, open_cells) == 1_000 - len(opened)
-    assert len(opened) == 8
+    best_first(bound, np.zeros(1_000, dtype=np.int32), best, open_cells)
+    assert opened == list(range(8))
 
 
 def test_infinite_bounds_are_never_opened():
-    assert best_first(np.array([np.inf, np.inf]), np.zeros(2, dtype=np.int32), np.array([np.inf]), lambda rows: 1 / 0) == 2
+    best_first(np.array([np.inf, np.nan]), np.zeros(2, dtype=np.int32), np.array([np.inf]), lambda rows: 1 / 0)
