@@ -1,4 +1,7 @@
-"""The plans that this session compares: each a question and the rank of the option that counts, at most four."""
+"""The plans that this session compares: each a question and the rank of the option that counts, at most four.
+
+The first of them is the baseline. One that is pinned is what the page Plan compares with, too, whatever is asked there.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,21 @@ from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
-from dashboard import figures
+from dashboard import figures, session
 from dashboard.engine import answered
 from dashboard.language import say
+from dashboard.measures import Other
 from dashboard.sections.comparison import Candidate
 from dashboard.session import VIEW_KEYS, rank_of
 from facts.errors import Fault, RackwrightError
+from planner.answer import Plan, Recommendation
 from planner.links import MAX_LINK_CHARACTERS, decode_link, encode_link
 from planner.request import PlanRequest
 
 MOST = 4
 _KEY = "compared"
 _FAULTS = "compared:faults"
+_PINNED = "baseline"
 
 Kept = tuple[PlanRequest, int]
 
@@ -45,42 +51,102 @@ def keep(request: PlanRequest, rank: int) -> None:
     held.append((request, rank))
 
 
-def remove(number: int) -> None:
-    """Compare the plan at `number` no longer."""
-    if number < len(kept()):
-        kept().pop(number)
+def remove(place: int) -> None:
+    """Compare the plan at `place` no longer."""
+    kept().pop(place)
+
+
+def lead(place: int) -> None:
+    """Make the plan at `place` the baseline."""
+    held = kept()
+    held.insert(0, held.pop(place))
+    if st.session_state.get(_PINNED) is not None:
+        st.session_state[_PINNED] = held[0]
+
+
+def pin(request: PlanRequest, rank: int) -> None:
+    """Make this plan the baseline, here and on the page Plan."""
+    keep(request, rank)
+    st.session_state[_PINNED] = (request, rank)
+    lead(kept().index((request, rank)))
+
+
+def unpin() -> None:
+    """Compare with the next best option again."""
+    st.session_state[_PINNED] = None
+
+
+def pinned(asked: PlanRequest) -> Other | None:
+    """The pinned baseline; a link that asks `asked` may have brought it. One that cannot be answered is named and dropped."""
+    linked = session.linked("base")
+    try:
+        if linked:
+            pin(*((asked, rank_of(linked)) if linked.isdecimal() else read_link(linked)))
+        held: Kept | None = st.session_state.get(_PINNED)
+        if held is None:
+            return None
+        option = option_of(answered(held[0]), held[1])
+    except RackwrightError as error:
+        keep_faults(error.faults)
+        option = None
+    if option is None:
+        unpin()
+        return None
+    return Other(say("the baseline"), option)
+
+
+def baseline_link(asked: PlanRequest) -> list[str]:
+    """The pinned baseline as a link that asks `asked` names it: by its rank alone, where the question is the same."""
+    held: Kept | None = st.session_state.get(_PINNED)
+    if held is None:
+        return []
+    return [str(held[1])] if held[0] == asked else [_link(*held)]
 
 
 def add_link(link: str) -> None:
     """Compare what `link` asks. Raises `RackwrightError` for a link that cannot be used."""
+    keep(*read_link(link))
+
+
+def read_link(link: str) -> Kept:
+    """What `link` asks and shows; what is not used of it is kept as faults. Raises `RackwrightError` where it cannot be used."""
     if len(link) > MAX_LINK_CHARACTERS:
         raise RackwrightError(Fault("link_too_long", "link", value=str(len(link)), allowed=str(MAX_LINK_CHARACTERS)))
     query = dict(parse_qsl(urlsplit(link.strip()).query or link.strip(), keep_blank_values=True))
     decoded = decode_link({key: value for key, value in query.items() if key not in VIEW_KEYS})
-    keep(decoded.request, rank_of(query.get("show", "")))
     keep_faults(decoded.notices)
+    return decoded.request, rank_of(query.get("show", ""))
 
 
 def links() -> list[str]:
     """One compact link a kept plan, for the address of the comparison."""
-    return [f"{encode_link(request)}&show={rank}" for request, rank in kept()]
+    return [_link(request, rank) for request, rank in kept()]
+
+
+def _link(request: PlanRequest, rank: int) -> str:
+    return f"{encode_link(request)}&show={rank}"
 
 
 def candidates() -> list[Candidate]:
     """The answers of what is kept; a question that cannot be answered, or that nothing fits, is named and left out."""
     found: list[Candidate] = []
-    for request, rank in kept():
+    for place, (request, rank) in enumerate(kept()):
         try:
             plan = answered(request)
         except RackwrightError as error:
             keep_faults(error.faults)
             continue
-        if not plan.recommendations:
+        option = option_of(plan, rank)
+        if option is None:
             continue
-        option = next((option for option in plan.recommendations if option.rank == rank), plan.recommendations[0])
         name = say("{number}: {option}", number=str(len(found) + 1), option=figures.configuration(option))
-        found.append(Candidate(name, plan, option))
+        found.append(Candidate(name, place, plan, option))
     return found
+
+
+def option_of(plan: Plan, rank: int) -> Recommendation | None:
+    """The option of `rank`, or the first where there is none of it; None where nothing fits."""
+    return next((option for option in plan.recommendations if option.rank == rank), next(iter(plan.recommendations), None))
 
 
 def faults() -> tuple[Fault, ...]:

@@ -6,7 +6,7 @@ theme. A content policy in the file forbids it to load anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from dashboard import figures
@@ -17,6 +17,7 @@ from dashboard.charts.memory import memory_finding
 from dashboard.charts.power import power_segments
 from dashboard.charts.stacked import Segment
 from dashboard.language import language, say
+from dashboard.measures import COST, FIRST_TOKEN, POWER, RUN_TIME, TOKEN_TIME, TOKENS, Other, against, next_best
 from dashboard.report_charts import stacked_bars
 from dashboard.sections.assumptions import assumption_table
 from dashboard.sections.headline import answer_text
@@ -74,10 +75,18 @@ svg { width: 100%; height: auto; display: block; }
 """
 
 
-def report(plan: Plan, shown: Recommendation | None, link: str) -> str:
-    """The whole document, in the language that is spoken. `shown` None: nothing fits, and it says why."""
+def report(plan: Plan, shown: Recommendation | None, link: str, other: Other | None = None) -> str:
+    """The whole document, in the language that is spoken. `shown` None: nothing fits, and it says why.
+
+    `other` is what figures are compared with; the best other option where it is not given.
+    """
     title = figures.task(plan)
-    body = [f"<h1>{escape(title)}</h1>", *(_answered(plan, shown) if shown else _nothing(plan)), _search(plan), _link(link)]
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        *(_answered(plan, shown, other or next_best(plan, shown)) if shown else _nothing(plan)),
+        _search(plan),
+        _link(link),
+    ]
     tongue = "zh-CN" if language() == "zh" else "en"
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -88,13 +97,12 @@ def report(plan: Plan, shown: Recommendation | None, link: str) -> str:
     return f'<!doctype html>\n<html lang="{tongue}"><head>{head}</head><body><main>{"".join(body)}</main>{foot}</body></html>\n'
 
 
-def _answered(plan: Plan, shown: Recommendation) -> list[str]:
+def _answered(plan: Plan, shown: Recommendation, other: Other | None) -> list[str]:
     options = compared(plan.recommendations, shown)
     costs = {figures.option_label(option): f"{figures.option_label(option)}: {figures.cost(option.cost)}" for option in options}
     powers = {figures.option_label(option): f"{figures.option_label(option)}: {figures.power(option)}" for option in options}
     limit_w = plan.request.limits.power_w
     limit = None if limit_w is None else (limit_w, say("Site limit: {limit}", limit=numbers.power(limit_w, language())))
-    other = next((option for option in plan.recommendations if option.rank != shown.rank), None)
     limits = bottleneck_figure(shown)
     return [
         f'<p class="answer">{_bold(answer_text(plan, shown, _plain))}</p>',
@@ -128,22 +136,22 @@ def _nothing(plan: Plan) -> list[str]:
     ]
 
 
-def _headline(shown: Recommendation, other: Recommendation | None) -> str:
+def _headline(shown: Recommendation, other: Other | None) -> str:
     """Each figure with its unit, and beside it how it compares with the next option."""
     tongue, speed = language(), shown.performance
     rows = [
-        (say("Cost"), figures.cost(shown.cost), _against(shown, other, lambda option: option.cost.total_usd)),
+        (say("Cost"), figures.cost(shown.cost), against(shown, other, COST)),
         (say("Cost of an accelerator-hour"), numbers.money_per_hour(shown.cost.usd_per_device_hour, tongue), ""),
         (say("Cost of tokens"), numbers.money_per_million_tokens(shown.cost.usd_per_million_tokens, tongue), ""),
-        (say("Facility power"), figures.power(shown), _against(shown, other, lambda option: option.power.facility_w)),
-        (say("Tokens/s"), _tokens_per_s(shown), _against(shown, other, lambda option: option.performance.tokens_per_s)),
+        (say("Facility power"), figures.power(shown), against(shown, other, POWER)),
+        (say("Tokens/s"), _tokens_per_s(shown), against(shown, other, TOKENS)),
     ]
     if speed.run_s is not None:
-        rows.append((say("Run time"), figures.latency(shown), _against(shown, other, lambda option: option.performance.run_s)))
+        rows.append((say("Run time"), figures.latency(shown), against(shown, other, RUN_TIME)))
     else:
         first = numbers.duration(figures.known(speed.ttft_s), tongue)
-        rows.append((say("Time to first token"), first, _against(shown, other, lambda option: option.performance.ttft_s)))
-        rows.append((say("Time per token"), figures.latency(shown), _against(shown, other, lambda option: option.performance.tpot_s)))
+        rows.append((say("Time to first token"), first, against(shown, other, FIRST_TOKEN)))
+        rows.append((say("Time per token"), figures.latency(shown), against(shown, other, TOKEN_TIME)))
     if shown.headroom:
         limit, share = min(shown.headroom.items(), key=lambda item: item[1])
         rows.append((say("Headroom"), numbers.percent(share, tongue), say("to the limit on {limit}", limit=word(LIMITS, limit))))
@@ -161,19 +169,6 @@ def _tokens_per_s(shown: Recommendation) -> str:
     if span is None:
         return text
     return f"{text} ({numbers.likely_between(span.low, span.high, span.coverage, lambda value: numbers.count(value, tongue), tongue)})"
-
-
-def _against(shown: Recommendation, other: Recommendation | None, figure: Callable[[Recommendation], float | None]) -> str:
-    """The difference in words: "12% less than option 2"."""
-    mine, theirs = figure(shown), figure(other) if other else None
-    if other is None or not mine or not theirs:
-        return ""
-    if abs(mine / theirs - 1) < 0.005:
-        return say("as option {rank}", rank=str(other.rank))
-    if mine >= 2 * theirs:
-        return say("{times} × option {rank}", times=numbers.number(mine / theirs, language(), 2), rank=str(other.rank))
-    fields = {"share": numbers.percent(abs(mine / theirs - 1), language()), "rank": str(other.rank)}
-    return say("{share} less than option {rank}", **fields) if mine < theirs else say("{share} more than option {rank}", **fields)
 
 
 def _parts(segments: Sequence[Segment]) -> str:

@@ -18,7 +18,7 @@ from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
 CHOICE_KEYS = ("group", "table", "chapter", "find", "vendor", "x", "y", "view")  # how charts and other pages are seen
-VIEW_KEYS = ("lang", "show", "tab", "with", "have", *CHOICE_KEYS)  # of a link: how the page is seen, not what is asked
+VIEW_KEYS = ("lang", "show", "tab", "with", "have", "base", *CHOICE_KEYS)  # of a link: how the page is seen, not what is asked
 
 
 def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
@@ -34,7 +34,7 @@ def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
     st.session_state["compared_links"] = tuple(compared)
     st.session_state["owned_link"] = query.get("have", "")
     st.session_state["linked_tab"] = query.get("tab", "")
-    st.session_state["linked_choices"] = {name: query.get(name, "") for name in CHOICE_KEYS}
+    st.session_state["linked_choices"] = {name: query.get(name, "") for name in ("base", *CHOICE_KEYS)}
     st.session_state["shown_rank"] = rank_of(query.get("show", ""))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
@@ -96,9 +96,15 @@ def shown_rank() -> int:
 
 def seed_choice(name: str, key: str, options: Collection[str]) -> None:
     """Give the widget `key` what the link says under `name`, once, if it is one of `options`."""
-    linked: str = st.session_state["linked_choices"].pop(name, "")
-    if linked in options:
-        st.session_state[key] = linked
+    chosen = linked(name)
+    if chosen in options:
+        st.session_state[key] = chosen
+
+
+def linked(name: str) -> str:
+    """What the link says under `name`, given once."""
+    text: str = st.session_state["linked_choices"].pop(name, "")
+    return text
 
 
 def linked_tab() -> str:

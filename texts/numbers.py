@@ -211,6 +211,11 @@ def percent(share: float | Absent, language: Language, digits: int = 2, *, signe
     return f"{_sign(share, signed=signed)}{_rounded(value, max(digits, len(str(int(value))))):,f}%"
 
 
+def signed(difference: float, show: Callable[[float], str]) -> str:
+    """A difference of a quantity that `show` writes, always with its sign: "+1.20 kW"."""
+    return f"+{show(difference)}" if difference > 0 else show(difference)
+
+
 def between(low: float, high: float, show: Callable[[float], str], language: Language) -> str:
     """A range, both ends shown the same way: "28.1 kW to 34.0 kW"."""
     return tr("{low} to {high}", language, low=show(low), high=show(high))

@@ -11,8 +11,9 @@ import pandas as pd
 from dashboard import figures
 from dashboard.charts.figure import FONT_SIZE, INK, Figure, layered, meaning_colour
 from dashboard.language import language, say
-from dashboard.sections.exports import frontier_table
+from dashboard.tables import table_of
 from planner.answer import FrontierPoint, Plan, Recommendation
+from planner.tables import FRONTIER_COLUMNS
 from texts import numbers
 from texts.translations import mark
 
@@ -74,7 +75,7 @@ def frontier_figure(plan: Plan, shown: Recommendation, names: Mapping[str, str],
         finding,
         finding,
         _scatter(known, shown, names, (x, y), line={across, up} == {"cost", "time"}),
-        frontier_table(plan),
+        table_of(FRONTIER_COLUMNS, plan.frontier),
         say("Filled: on the frontier of cost and time. Hollow: another one is cheaper and faster, or a price of it is unknown."),
     )
 

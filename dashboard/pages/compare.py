@@ -40,19 +40,19 @@ def page() -> None:
 
 def _kept(candidates: list[Candidate]) -> None:
     with st.container(horizontal=True, gap="small"):
-        for number, candidate in enumerate(candidates):
+        for candidate in candidates:
             st.button(
                 say("Remove {name}", name=plain(candidate.name)),
-                key=f"compare:remove:{number}",
+                key=f"compare:remove:{candidate.place}",
                 icon=":material/close:",
                 on_click=comparing.remove,
-                args=(number,),
+                args=(candidate.place,),
             )
 
 
 def _compared(candidates: list[Candidate]) -> None:
     st.header(say("What differs"), anchor=False)
-    st.markdown(plain(say("Differences are against {name}.", name=candidates[0].name)))
+    _baseline({candidate.place: candidate.name for candidate in candidates})
     differences = st.toggle(say("Show only differences"), value=True, key="compare:differences", persist_state="session")
     table = comparison_table(candidates, only_differences=differences)
     show_table(table, say("Plans side by side."))
@@ -63,6 +63,20 @@ def _compared(candidates: list[Candidate]) -> None:
         for figure in (cost_figure(options, options[0]), power_figure(options, options[0], None)):
             with st.container():
                 show_figure(figure, f"comparison-{figure.key}.csv")
+
+
+def _baseline(names: dict[int, str]) -> None:
+    """Which of the plans the others are compared with: the first; another one that is chosen becomes it."""
+    key = "compare:baseline"
+    st.session_state[key] = next(iter(names))
+    st.selectbox(
+        say("Baseline"),
+        list(names),
+        format_func=lambda place: names[place],
+        key=key,
+        on_change=lambda: comparing.lead(st.session_state[key]),
+        help=say("Differences are against this plan; it stands first."),
+    )
 
 
 def _add_from_link() -> None:

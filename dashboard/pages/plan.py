@@ -9,6 +9,7 @@ from dashboard.address import keep_address
 from dashboard.draft import request_of
 from dashboard.engine import answered
 from dashboard.language import language, say
+from dashboard.measures import next_best
 from dashboard.question import question
 from dashboard.sections.details import details, open_tab
 from dashboard.sections.exports import exports
@@ -65,15 +66,23 @@ def _refused(error: RackwrightError) -> None:
 
 def _answer(plan: Plan) -> None:
     options = plan.recommendations
-    shown = next((option for option in options if option.rank == session.shown_rank()), options[0])
-    other = next((option for option in options if option.rank != shown.rank), None)
+    shown = comparing.option_of(plan, session.shown_rank()) or options[0]
+    pinned = comparing.pinned(plan.request)
+    other = pinned or next_best(plan, shown)
     answer_sentence(plan, shown)
     cards(shown, other)
+    if pinned is not None:
+        fields = {"configuration": figures.configuration(pinned.option), "cost": figures.cost(pinned.option.cost)}
+        st.caption(plain(say("The baseline is {configuration}: {cost}.", **fields)))
     trust(plan, shown)
     with st.container(horizontal=True, gap="small"):
-        keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view()})
-        exports(plan, shown)
+        keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)})
+        exports(plan, shown, other)
         st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
+        if pinned is None:
+            st.button(say("Pin as baseline"), on_click=comparing.pin, args=(plan.request, shown.rank), icon=":material/keep:")
+        else:
+            st.button(say("Unpin the baseline"), on_click=comparing.unpin, icon=":material/keep_off:")
     why(plan, shown)
     details(plan, shown)
 

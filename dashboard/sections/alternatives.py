@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard import figures, session
+from dashboard import comparing, figures, session
 from dashboard.language import language, say
+from dashboard.measures import COST, Other, difference
 from dashboard.wording import REASONS, plain, resource_name, word
 from planner.answer import Plan, Recommendation
 from texts import numbers
@@ -29,7 +30,10 @@ def alternatives(plan: Plan, shown: Recommendation) -> None:
         help=say("The whole page then shows this option; its rank is in the link."),
     )
     table = f"options:{plan.request.digest()}:{shown.rank}"
-    frame, ranks = _frame(options, shown), list(labels)  # Streamlit keeps what the callback holds as long as the session
+    frame, ranks = (
+        _frame(options, shown, comparing.pinned(plan.request)),
+        list(labels),
+    )  # Streamlit keeps what the callback holds as long as the session
     st.dataframe(
         frame,
         hide_index=True,
@@ -50,14 +54,16 @@ def _choose(table: str, ranks: Sequence[int]) -> None:
         session.show_option(ranks[rows[0]])
 
 
-def _frame(options: Sequence[Recommendation], shown: Recommendation) -> pd.DataFrame:
+def _frame(options: Sequence[Recommendation], shown: Recommendation, pinned: Other | None) -> pd.DataFrame:
     tongue = language()
     training = shown.performance.run_s is not None
+    other = pinned or Other(say("shown"), shown)
+    heading = say("Against the baseline") if pinned else say("Against option {rank}", rank=str(shown.rank))
     return pd.DataFrame(
         {
             say("Option"): [figures.option_label(option) for option in options],
             say("Cost over the period (USD)"): [round(option.cost.total_usd) for option in options],
-            say("Against option {rank}", rank=str(shown.rank)): [_difference(option, shown) for option in options],
+            heading: [_difference(option, other) for option in options],
             say("Run time (days)") if training else say("Time per output token (ms)"): [
                 round((option.performance.run_s or 0) / 86_400, 1) if training else round((option.performance.tpot_s or 0) * 1e3, 1)
                 for option in options
@@ -74,12 +80,5 @@ def _frame(options: Sequence[Recommendation], shown: Recommendation) -> pd.DataF
     )
 
 
-def _difference(option: Recommendation, shown: Recommendation) -> str:
-    difference = option.cost.total_usd - shown.cost.total_usd
-    if option.rank == shown.rank:
-        return say("shown")
-    return say(
-        "{money}, {share}",
-        money=numbers.money(difference, language(), signed=True),
-        share=numbers.percent(difference / shown.cost.total_usd, language(), signed=True),
-    )
+def _difference(option: Recommendation, other: Other) -> str:
+    return other.name if option == other.option else difference(option.cost.total_usd, other.option.cost.total_usd, COST)

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import figures
 from dashboard.fields import FIELDS
 from dashboard.language import language, say
+from dashboard.measures import COST, POWER, TOKENS, Other, against, time
 from dashboard.wording import plain, resource_name, word
 from planner.answer import Interval, Plan, Recommendation
 from planner.request import Serving
@@ -70,29 +71,19 @@ def _likely(interval: Interval, show: Callable[[float, Language], str]) -> str:
     return numbers.likely_between(interval.low, interval.high, interval.coverage, lambda value: show(value, language()), language())
 
 
-def cards(shown: Recommendation, other: Recommendation | None) -> None:
-    """Cost, power, throughput, latency or run time, headroom."""
+def cards(shown: Recommendation, other: Other | None) -> None:
+    """Cost, power, throughput, latency or run time, headroom; the first four compared with `other`."""
     speed = shown.performance
     with st.grid(min_column_width=150, gap="small"):
         _card(
             say("Cost over {period}", period=numbers.period(shown.cost.period_days, language())),
             figures.money(shown.cost),
-            _against(shown, other, lambda option: option.cost.total_usd),
+            against(shown, other, COST),
         )
-        _card(
-            say("Facility power"),
-            figures.power(shown),
-            _against(shown, other, lambda option: option.power.facility_w),
-        )
-        _card(
-            say("Tokens/s"),
-            numbers.count(speed.tokens_per_s, language()),
-            _against(shown, other, lambda option: option.performance.tokens_per_s),
-        )
-        if speed.run_s is not None:
-            _card(say("Run time"), figures.latency(shown), _against(shown, other, lambda option: option.performance.run_s))
-        else:
-            _card(say("Time per token"), figures.latency(shown), _against(shown, other, lambda option: option.performance.tpot_s))
+        _card(say("Facility power"), figures.power(shown), against(shown, other, POWER))
+        _card(say("Tokens/s"), numbers.count(speed.tokens_per_s, language()), against(shown, other, TOKENS))
+        label = say("Time per token") if speed.run_s is None else say("Run time")
+        _card(label, figures.latency(shown), against(shown, other, time(shown)))
         if shown.headroom:
             limit, share = min(shown.headroom.items(), key=lambda item: item[1])
             _card(say("Headroom"), numbers.percent(share, language()), say("to the limit on {limit}", limit=word(LIMITS, limit)))
@@ -102,18 +93,3 @@ def _card(label: str, value: str, note: str) -> None:
     with st.container(border=True, gap="xxsmall", height="stretch"):
         st.metric(label, plain(value))
         st.caption(plain(note))
-
-
-def _against(shown: Recommendation, other: Recommendation | None, figure: Callable[[Recommendation], float | None]) -> str:
-    """The difference in words, never by colour alone: "12% less than option 2"."""
-    if other is None:
-        return ""
-    mine, theirs = figure(shown), figure(other)
-    if not mine or not theirs:
-        return ""
-    fields = {"share": numbers.percent(abs(mine / theirs - 1), language()), "rank": str(other.rank)}
-    if mine >= 2 * theirs:
-        return say("{times} × option {rank}", times=numbers.number(mine / theirs, language(), 2), rank=str(other.rank))
-    if abs(mine / theirs - 1) < 0.005:
-        return say("as option {rank}", rank=fields["rank"])
-    return say("{share} less than option {rank}", **fields) if mine < theirs else say("{share} more than option {rank}", **fields)

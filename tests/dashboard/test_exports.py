@@ -1,9 +1,12 @@
 """Files to take along: they read back as what was shown, and no cell of them runs."""
 
+import hashlib
+
 import yaml
 
-from dashboard.sections.exports import frontier_table, question_yaml
+from dashboard.sections.exports import link_to, question_yaml
 from dashboard.tables import Column, Table, file_name
+from planner.links import decode_link
 from planner.request import PlanRequest
 from tests.dashboard import sample
 
@@ -13,9 +16,20 @@ def test_the_question_reads_back_as_it_was_asked() -> None:
     assert PlanRequest.parse(yaml.safe_load(question_yaml(plan))) == plan.request
 
 
-def test_the_frontier_has_a_row_a_point() -> None:
+def test_the_report_has_the_whole_address_of_the_option_that_it_tells() -> None:
     plan = sample.plan()
-    assert len(frontier_table(plan).rows) == len(plan.frontier)
+    link = link_to(plan, plan.recommendations[1], "http://127.0.0.1:8501/plan")
+    address, _, view = link.rpartition("&")
+    assert link.startswith("http://127.0.0.1:8501/plan?v=1&")
+    assert (decode_link(address).request, view) == (plan.request, "show=2")
+
+
+def test_a_question_too_long_for_a_link_has_a_report_without_one() -> None:
+    stock = [{"id": hashlib.sha256(str(number).encode()).hexdigest(), "quantity": number + 1} for number in range(200)]
+    plan = sample.plan().model_copy(
+        update={"request": PlanRequest.parse({"model": "example-70b", "workload": {"kind": "serving"}, "stock": stock})}
+    )
+    assert link_to(plan, plan.recommendations[0], "http://127.0.0.1/") == ""
 
 
 def test_a_csv_has_units_in_its_columns_and_no_formula_in_its_cells() -> None:
