@@ -48,10 +48,8 @@ def limits_view() -> list[str]:
 
 def _limits(plan: Plan, shown: Recommendation) -> None:
     """The time of a step by resource, or the roofs of the accelerator, as the asker chooses."""
-    under = roofline_figure(shown)
-    if under is None:
-        figure = bottleneck_figure(shown)
-    else:
+    figure = None
+    if shown.roofline is not None:
         st.session_state.setdefault(_VIEW, next(iter(VIEWS)))
         chosen = st.segmented_control(
             say("What limits it"),
@@ -60,7 +58,8 @@ def _limits(plan: Plan, shown: Recommendation) -> None:
             key=_VIEW,
             required=True,
         )
-        figure = under if chosen == "roofline" else bottleneck_figure(shown)
+        figure = roofline_figure(shown) if chosen == "roofline" else None
+    figure = figure or bottleneck_figure(shown)
     show_figure(figure, file_name((plan.model_name, figure.key), ".csv"))
 
 
