@@ -332,11 +332,12 @@ def decoder_stack(facts: DecoderFacts) -> Stack:
     """The decoder as the stack `text`: embedding, layers, final norm and head."""
     kinds = layer_kinds(facts)
     widths = facts.ffn_dim_per_layer or (facts.ffn_dim,) * len(kinds)
-    layers = [_layer(facts, *kind, width) for kind, width in zip(kinds, widths, strict=True)]
+    forms = [(*kind, width) for kind, width in zip(kinds, widths, strict=True)]
+    made = {form: _layer(facts, *form) for form in dict.fromkeys(forms)}  # a hundred layers have two or three forms
     after_embedding = [Embedding(rows=facts.learned_positions, dim=facts.hidden, name="position")] if facts.learned_positions else []
     embedding = embedding_block(facts.vocab, facts.hidden, *after_embedding, *((_norm(facts),) if facts.embedding_norm else ()))
     head = head_block(facts.vocab, facts.hidden, tied=facts.tie_embeddings, norm=_norm(facts) if facts.final_norm else None)
-    return Stack(name="text", blocks=(embedding, *run_length_blocks(layers), head))
+    return Stack(name="text", blocks=(embedding, *run_length_blocks([made[form] for form in forms]), head))
 
 
 def _mtp_stacks(facts: DecoderFacts, *, counted: bool) -> tuple[Stack, ...]:
