@@ -12,30 +12,34 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from threading import Event
 from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
 
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import engine, metrics
-from dashboard.openapi import document
+from dashboard import metrics
+from dashboard.warming import warmed
 from facts.errors import Fault, RackwrightError, shown
 from facts.version import VERSION
-from planner.library import Library, default_library
-from planner.request import PlanRequest
 from texts.sentences import sentence
 from texts.translations import LANGUAGES, Language
+
+if TYPE_CHECKING:  # the engine is imported by the first plan: the server listens half a second earlier
+    from planner.library import Library
 
 BODY_BYTES = 256 * 1024
 BODY_S = 10.0  # to send the body
 PLAN_S = 60.0  # to wait and compute
 RUNNING = 2  # plans computed at once
 WAITING = 8  # plans that may wait for that
+LOOK_S = 0.25  # how often is looked whether who asked is still there
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
+Gone = Callable[[], Awaitable[bool]]
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -48,7 +52,11 @@ class RefusedError(Exception):
 
 
 class _StoppedError(Exception):
-    """Raised inside the engine when its time is over."""
+    """Raised inside the engine when nobody waits any longer."""
+
+
+async def _stays() -> bool:
+    return False
 
 
 @dataclass
@@ -58,34 +66,54 @@ class Desk:
     running: int = RUNNING
     waiting: int = WAITING
     plan_s: float = PLAN_S
-    library: Callable[[], Library] = default_library
+    library: Callable[[], Library] | None = None  # None: the packaged catalogs
     _held: int = 0
+    _closed: bool = False
     _threads: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(self.running, "plan")
 
-    async def plan(self, request: PlanRequest) -> bytes:
-        """The plan as JSON. Raises `RefusedError` when there is no room or no time left, `RackwrightError` for a faulty question."""
+    async def plan(self, body: bytes, gone: Gone = _stays) -> bytes:
+        """The plan that `body` asks for, as JSON; stopped when its time is over and when who asked is `gone`.
+
+        Raises `RefusedError` when there is no room, no time left or no JSON, `RackwrightError` for a faulty question.
+        """
         if self._held >= self.running + self.waiting:
             allowed = str(self.running + self.waiting)
             raise RefusedError(429, Fault("http_busy", value=str(self._held), allowed=allowed), headers={"Retry-After": "5"})
         self._held += 1
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._computed, request, monotonic() + self.plan_s)
+        end_s, stop = monotonic() + self.plan_s, Event()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._computed, body, stop)
         work.add_done_callback(self._release)
-        late = RefusedError(503, Fault("http_too_slow", allowed=f"{self.plan_s:g} s"), headers={"Retry-After": "60"})
         try:
-            return await asyncio.wait_for(asyncio.shield(work), self.plan_s)
-        except (TimeoutError, _StoppedError):
-            raise late from None
+            while monotonic() < end_s and not await gone():
+                if (await asyncio.wait({work}, timeout=LOOK_S))[0]:
+                    return work.result()
+        except _StoppedError:
+            pass
+        finally:
+            stop.set()
+        raise RefusedError(503, Fault("http_too_slow", allowed=f"{self.plan_s:g} s"), headers={"Retry-After": "60"})
 
-    def _computed(self, request: PlanRequest, end_s: float) -> bytes:
-        def in_time(_: float) -> None:
-            if monotonic() > end_s:
+    def close(self) -> None:
+        """Stop what is computed and take nothing more: the server ends."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _computed(self, body: bytes, stop: Event) -> bytes:
+        """In a thread: reading a large question takes a while too."""
+        from dashboard.engine import answered_by  # noqa: PLC0415 see above
+        from planner.library import default_library  # noqa: PLC0415
+        from planner.request import PlanRequest  # noqa: PLC0415
+
+        def wanted(_: float) -> None:
+            if self._closed or stop.is_set():
                 raise _StoppedError
 
-        in_time(0.0)
-        return engine.answered_by(self.library(), request, in_time).canonical_json().encode()
+        wanted(0.0)
+        request = PlanRequest.parse(_json(body))
+        return answered_by((self.library or default_library)(), request, wanted).canonical_json().encode()
 
     def _release(self, work: asyncio.Future[bytes]) -> None:
         """Room for the next, once the thread is free; its failure was told to whoever still listened."""
@@ -94,9 +122,18 @@ class Desk:
             work.exception()
 
 
+def _json(body: bytes) -> object:
+    from pydantic_core import from_json  # noqa: PLC0415 comes with the engine
+
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise RefusedError(400, Fault("json_syntax", "request", value=shown(str(error)))) from None
+
+
 async def healthz(_: Request) -> Response:
-    """That the server answers, and what it is."""
-    return JSONResponse({"status": "ok", "version": VERSION})
+    """That the server answers, what it is, and whether the first plan will be as quick as the others."""
+    return JSONResponse({"status": "ok", "version": VERSION, "ready": warmed.is_set()})
 
 
 async def exposition(_: Request) -> Response:
@@ -106,7 +143,9 @@ async def exposition(_: Request) -> Response:
 
 async def openapi(_: Request) -> Response:
     """How to ask and what comes back."""
-    return JSONResponse(document())
+    from dashboard.openapi import document  # noqa: PLC0415 comes with the engine
+
+    return JSONResponse(await asyncio.to_thread(document))
 
 
 def plan_with(desk: Desk) -> Handler:
@@ -116,11 +155,7 @@ def plan_with(desk: Desk) -> Handler:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json":
             raise RefusedError(415, Fault("http_media_type", value=shown(kind), allowed="application/json"))
-        try:
-            raw = from_json(await _body(request), allow_inf_nan=False)
-        except ValueError as error:
-            raise RefusedError(400, Fault("json_syntax", "request", value=shown(str(error)))) from None
-        return Response(await desk.plan(PlanRequest.parse(raw)), media_type="application/json")
+        return Response(await desk.plan(await _body(request), request.is_disconnected), media_type="application/json")
 
     return planned
 
@@ -192,12 +227,12 @@ def _language(request: Request) -> Language:
     return next((known for known in LANGUAGES if wanted.lower().startswith(known)), "en")
 
 
-def routes(desk: Desk | None = None) -> list[Route]:
-    """All routes, for an ASGI application."""
+def routes(desk: Desk) -> list[Route]:
+    """All routes, for an ASGI application that computes at `desk`."""
     handlers: tuple[tuple[str, str, Handler], ...] = (
         ("/healthz", "GET", healthz),
         ("/metrics", "GET", exposition),
         ("/api/v1/openapi.json", "GET", openapi),
-        ("/api/v1/plan", "POST", plan_with(desk or Desk())),
+        ("/api/v1/plan", "POST", plan_with(desk)),
     )
     return [Route(path, _answering(handler, path, method), methods=_ALL_METHODS) for path, method, handler in handlers]

@@ -52,7 +52,7 @@ def document() -> dict[str, object]:
         "requestBody": {"required": True} | _json(asked),
         "responses": {"200": {"description": "The plan; without recommendations when nothing fits."} | _json(answered)} | refusals,
     }
-    health = {"type": "object", "properties": {"status": {"const": "ok"}, "version": {"type": "string"}}}
+    health = {"type": "object", "properties": {"status": {"const": "ok"}, "version": {"type": "string"}, "ready": {"type": "boolean"}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Rackwright", "version": VERSION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},

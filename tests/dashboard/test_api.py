@@ -30,6 +30,7 @@ from tests.dashboard import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "finetune-8b.yaml"
+SLOW = {"model": "llama3.1-405b", "workload": {"kind": "training", "deadline_days": 60}}
 REQUEST = {"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 3}}
 
 
@@ -47,10 +48,12 @@ def server(tmp_path_factory) -> Iterator[str]:
         for _ in range(600):
             assert process.poll() is None, log.read_text()
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
-                    break
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                    if json.load(answer)["ready"]:
+                        break
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -82,7 +85,7 @@ def faults(text: str) -> list[dict[str, str]]:
 
 def test_health_says_what_answers(server):
     status, headers, text = sent(f"{server}/healthz")
-    assert (status, json.loads(text)) == (200, {"status": "ok", "version": VERSION})
+    assert (status, json.loads(text)) == (200, {"status": "ok", "version": VERSION, "ready": True})
     assert headers["cache-control"] == "no-store"
 
 
@@ -177,11 +180,37 @@ def test_what_was_asked_is_counted(server):
     assert sent(f"{server}/metrics")[1]["content-type"].startswith("text/plain; version=0.0.4")
 
 
+def test_health_is_answered_while_plans_are_computed(server):
+    """The server has one lock for all Python code; a plan has to leave room beside it."""
+    bodies = [json.dumps(SLOW | {"limits": {"max_devices": 16_000 + number}}).encode() for number in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        plans = [pool.submit(sent, f"{server}/api/v1/plan", body) for body in bodies]
+        beside = 0
+        while not all(plan.done() for plan in plans):
+            beside += sent(f"{server}/healthz")[0] == 200
+        assert [plan.result()[0] for plan in plans] == [200, 200]
+    assert beside > 2
+
+
+def test_a_program_that_leaves_takes_its_plan_with_it(server):
+    def stopped() -> bool:
+        return 'rackwright_http_requests_total{route="/api/v1/plan",status="503"} 1' in sent(f"{server}/metrics")[2]
+
+    connection = HTTPConnection(server.removeprefix("http://"), timeout=30)
+    connection.request("POST", "/api/v1/plan", json.dumps(SLOW | {"objective": "carbon"}).encode(), {"Content-Type": "application/json"})
+    connection.close()
+    for _ in range(300):
+        if stopped():
+            break
+        time.sleep(0.05)
+    assert stopped()
+
+
 def test_the_description_holds_the_records_and_resolves(server):
     described = json.loads(sent(f"{server}/api/v1/openapi.json")[2])
     assert described == json.loads(json.dumps(document()))
     assert described["openapi"] == "3.1.0"
-    assert set(described["paths"]) == {route.path for route in api.routes()}
+    assert set(described["paths"]) == {route.path for route in api.routes(Desk())}
     schemas = described["components"]["schemas"]
     assert set(PlanRequest.model_fields) == set(schemas["PlanRequest"]["properties"])
     assert set(Plan.model_fields) == set(schemas["Plan"]["properties"])
@@ -215,8 +244,8 @@ def slow(monkeypatch) -> Iterator[threading.Event]:
     engine.plans.clear()
 
 
-def asked(rate: float) -> PlanRequest:
-    return PlanRequest.parse({"model": "example-70b", "workload": {"kind": "serving", "requests_per_s": rate}})
+def asked(rate: float) -> bytes:
+    return json.dumps({"model": "example-70b", "workload": {"kind": "serving", "requests_per_s": rate}}).encode()
 
 
 def in_a_loop_of_its_own(work):
@@ -246,11 +275,45 @@ def test_a_plan_that_takes_too_long_is_stopped_and_frees_its_place(slow):
         with pytest.raises(RefusedError) as refused:
             await desk.plan(asked(1))
         assert (refused.value.status, refused.value.faults[0].code) == (503, "http_too_slow")
-        for _ in range(200):
-            if not desk._held:
-                break
-            await asyncio.sleep(0.01)
+        await idle(desk)
         slow.set()
         assert await desk.plan(asked(2))
 
     in_a_loop_of_its_own(late)
+
+
+def test_a_plan_that_nobody_waits_for_is_stopped(slow):
+    async def left() -> None:
+        desk = Desk(running=1, waiting=0, plan_s=60, library=sample.library)
+
+        async def gone() -> bool:
+            return True
+
+        with pytest.raises(RefusedError):
+            await desk.plan(asked(1), gone)
+        await idle(desk)
+
+    in_a_loop_of_its_own(left)
+
+
+def test_a_server_that_ends_computes_no_longer(slow):
+    async def closing() -> None:
+        desk = Desk(running=1, waiting=1, plan_s=60, library=sample.library)
+        running, waiting = (asyncio.ensure_future(desk.plan(asked(rate))) for rate in (1, 2))
+        await asyncio.sleep(0.05)
+        desk.close()
+        for held in (running, waiting):
+            with pytest.raises((RefusedError, asyncio.CancelledError)):
+                await held
+        await idle(desk)
+
+    in_a_loop_of_its_own(closing)
+
+
+async def idle(desk: Desk) -> None:
+    """Until no plan is computed."""
+    for _ in range(500):
+        if not desk._held:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
