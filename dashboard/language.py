@@ -8,6 +8,7 @@ from contextvars import ContextVar
 
 import streamlit as st
 
+from dashboard.built_in_words import translate_built_in_words
 from texts.translations import LANGUAGE_NAMES, LANGUAGES, Language, tr, trn
 
 _KEY = "language"
@@ -43,7 +44,7 @@ def set_language(chosen: str) -> None:
 
 
 def language_choice() -> None:
-    """The control that changes it, on every page."""
+    """The control that changes it, on every page, which the browser is told too."""
     st.session_state["language_choice"] = language()
     st.segmented_control(
         say("Language"),
@@ -53,6 +54,7 @@ def language_choice() -> None:
         required=True,
         on_change=lambda: set_language(st.session_state["language_choice"]),
     )
+    translate_built_in_words(language())
 
 
 def say(message: str, /, **fields: str) -> str:

@@ -89,6 +89,7 @@ def _scatter(known: Sequence[Prediction], band: float, quantity: str) -> alt.Lay
             x="measured:Q",
             y="predicted:Q",
             color=meaning_colour("meaning"),
+            description=alt.Description("name:N"),
             tooltip=[alt.Tooltip("name:N", title=say("Name")), alt.Tooltip("error:N", title=say("Error"))],
         )
     )

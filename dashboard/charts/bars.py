@@ -32,7 +32,9 @@ def bars(rows: Sequence[Bar], title: str, rules: Sequence[float] = ()) -> alt.La
         y=alt.Y("label:N", sort=list(data["label"]), axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)),
         x=alt.X("amount:Q", title=title, axis=alt.Axis(tickCount=5), scale=alt.Scale(zero=True)),
     )
-    marks = base.mark_bar(height=14, yOffset=8).encode(color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=title)])
+    marks = base.mark_bar(height=14, yOffset=8).encode(
+        color=meaning_colour("meaning"), description=alt.Description("label:N"), tooltip=[alt.Tooltip("label:N", title=title)]
+    )
     names = base.mark_text(
         align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False, limit=alt.ExprRef("width")
     ).encode(x=alt.datum(0), text="label:N")

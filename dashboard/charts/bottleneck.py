@@ -76,7 +76,9 @@ def _bars(rows: Sequence[tuple[str, str, float, str]], title: str) -> alt.LayerC
         x=alt.X("time:Q", title=title, axis=alt.Axis(tickCount=5)),
     )
     bars = base.mark_bar(height=16, yOffset=9).encode(
-        color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=say("Time per step"))]
+        color=meaning_colour("meaning"),
+        description=alt.Description("label:N"),
+        tooltip=[alt.Tooltip("label:N", title=say("Time per step"))],
     )
     names = base.mark_text(
         align="left", baseline="bottom", fontSize=FONT_SIZE, color=INK, yOffset=-3, aria=False, limit=alt.ExprRef("width")

@@ -98,12 +98,14 @@ def comparison_figure(entries: Sequence[Accelerator], across: str, up: str) -> F
 
 def _scatter(known: Sequence[tuple[Accelerator, float, float]], x: Measure, y: Measure) -> alt.LayerChart:
     data = pd.DataFrame(
-        [(entry.name, entry.vendor, right, top, "compute") for entry, right, top in known], columns=["name", "vendor", "x", "y", "meaning"]
+        [(entry.name, entry.vendor, right, top, "compute", _told(entry.name, (x, right), (y, top))) for entry, right, top in known],
+        columns=["name", "vendor", "x", "y", "meaning", "label"],
     )
     labelled = data.sort_values("y", ascending=False).drop_duplicates("vendor").head(LABELS)
     base = alt.Chart(data).encode(x=_x(x), y=_y(y))
     points = base.mark_point(filled=True, size=70, opacity=0.75).encode(
         color=meaning_colour("meaning"),
+        description=alt.Description("label:N"),
         tooltip=[
             alt.Tooltip("name:N", title=say("Accelerator")),
             alt.Tooltip("vendor:N", title=say("Vendor")),
@@ -117,6 +119,11 @@ def _scatter(known: Sequence[tuple[Accelerator, float, float]], x: Measure, y: M
         .encode(x=_x(x), y=_y(y), text="name:N")
     )
     return layered([points, names], HEIGHT)
+
+
+def _told(name: str, *figures: tuple[Measure, float]) -> str:
+    """A point in words."""
+    return "; ".join((name, *(f"{say(measure.title)}: {numbers.number(value, language(), 4)}" for measure, value in figures)))
 
 
 def _x(measure: Measure) -> alt.X:

@@ -29,12 +29,12 @@ def curves(xs: Sequence[float], lines: Sequence[Curve], titles: tuple[str, str, 
     x_title, y_title, line_title = titles
     data = pd.DataFrame(
         [
-            (line.name, x, value, text, meaning)
+            (line.name, x, value, text, meaning, f"{line.name}: {text}")
             for line in lines
             for x, value, text in zip(xs, line.values, line.texts, strict=True)
             if value > 0 or not log_y
         ],
-        columns=["line", "x", "y", "text", "meaning"],
+        columns=["line", "x", "y", "text", "meaning", "label"],
     )
     y_scale = alt.Scale(type="log") if log_y else alt.Scale(zero=True)
     base = alt.Chart(data).encode(
@@ -47,7 +47,9 @@ def curves(xs: Sequence[float], lines: Sequence[Curve], titles: tuple[str, str, 
         strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=list(DASHES[: len(names)])), legend=None),
     )
     points = base.mark_point(size=60, filled=True).encode(
-        color=meaning_colour("meaning"), tooltip=[alt.Tooltip("line:N", title=line_title), alt.Tooltip("text:N", title=y_title)]
+        color=meaning_colour("meaning"),
+        description=alt.Description("label:N"),
+        tooltip=[alt.Tooltip("line:N", title=line_title), alt.Tooltip("text:N", title=y_title)],
     )
     ends = (
         base.transform_filter(alt.datum.x == xs[-1])

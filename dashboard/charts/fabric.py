@@ -151,7 +151,13 @@ def _diagram(tiers: list[Tier], network: FabricNetwork) -> alt.LayerChart:
     nodes = (
         alt.Chart(parts)
         .mark_square(size=320, opacity=1)
-        .encode(x=x, y=y, color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=say("Tier"))])
+        .encode(
+            x=x,
+            y=y,
+            color=meaning_colour("meaning"),
+            description=alt.Description("label:N"),
+            tooltip=[alt.Tooltip("label:N", title=say("Tier"))],
+        )
     )
     words = alt.Chart(texts).encode(x=alt.datum(0), y=y, text="label:N")
     halo = words.mark_text(align="left", baseline="middle", fontSize=FONT_SIZE, aria=False, stroke=BACKGROUND, strokeWidth=6)

@@ -21,6 +21,10 @@ FONT_SIZE = 13
 schemapi.disable_debug_mode()  # nor is each part validated while it is made
 
 
+# Marks say themselves in the reader's language, and the alternative says the chart; axes and legends would speak English.
+_SILENT = alt.Config(axis=alt.AxisConfig(aria=False), legend=alt.LegendConfig(aria=False))
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """`finding` says what the chart shows, `alternative` tells it to who cannot see it, `source` what it rests on."""
@@ -58,7 +62,8 @@ def records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> alt.Inlin
 
 def layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
     """`layers` over each other; `height` is that of the marks, axes and legend come on top, the width follows the page."""
-    return alt.LayerChart(layer=list(layers), height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+    size = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return alt.LayerChart(layer=list(layers), height=height, autosize=size, config=_SILENT)
 
 
 def meaning_colour(field: str, shown: list[str] | None = None) -> alt.Color:

@@ -105,6 +105,7 @@ def _scatter(
             "y:Q", title=say("{title}, log scale", title=say(y.title)), scale=alt.Scale(type="log"), axis=alt.Axis(format="~s", tickCount=6)
         ),
         color=meaning_colour("meaning"),
+        description=alt.Description("label:N"),
         tooltip=[alt.Tooltip("label:N", title=say("Configuration"))],
     )
     steps = (

@@ -71,6 +71,7 @@ def _cascade(parts: list[tuple[str, float]], use: MemoryUse) -> alt.LayerChart:
         x=alt.X(
             "start:Q", title=say("Memory of one device (GiB)"), axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, end], nice=False)
         ),
+        description=alt.Description("label:N"),
         tooltip=[alt.Tooltip("label:N", title=say("Part"))],
     )
     used = base.transform_filter("!datum.empty").mark_bar(height=14, yOffset=8).encode(x2="end:Q", color=meaning_colour("meaning"))

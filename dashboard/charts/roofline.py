@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
-import pandas as pd
 
 from dashboard.charts.colours import Meaning
-from dashboard.charts.figure import FONT_SIZE, INK, Figure, layered, meaning_colour
+from dashboard.charts.figure import BACKGROUND, FONT_SIZE, INK, Figure, layered, meaning_colour, records
 from dashboard.language import language, say
 from dashboard.tables import Column, Table
 from dashboard.wording import OPERATIONS, PHASES, word
@@ -19,6 +18,7 @@ from texts import numbers
 from texts.translations import mark
 
 HEIGHT = 340
+TERA = 1e12
 ROOM = 3.0  # left around the points, as a factor
 NAMES_ROOM = 30.0  # left of the first ridge, where the roofs' names stand
 COLUMNS = (
@@ -87,7 +87,7 @@ def _row(one: UnderRoof) -> tuple[str | float, ...]:
     point = one.point
     operation = word(OPERATIONS, point.operation) if point.operation else say("all of it")
     amounts = (point.flops / 1e9, point.moved_bytes / 1e9, point.time_s * 1e3)
-    return (word(PHASES, point.phase), operation, *amounts, one.intensity, one.flops_per_s / 1e12, one.share_of_roof)
+    return (word(PHASES, point.phase), operation, *amounts, one.intensity, one.flops_per_s / TERA, one.share_of_roof)
 
 
 def _roofs(roofs: Roofline) -> list[tuple[float, str]]:
@@ -110,83 +110,90 @@ def _span(roofs: Roofline, found: Sequence[UnderRoof]) -> Span:
 
 
 def _chart(roofs: Roofline, found: Sequence[UnderRoof], span: Span) -> alt.LayerChart:
-    tera = 1e12
-    x = alt.X(
-        "x:Q",
-        title=say("Intensity (FLOP per byte, log scale)"),
-        scale=alt.Scale(type="log", domain=list(span.x), nice=False),
-        axis=alt.Axis(format="~s", tickCount=5, grid=False),
-    )
-    y = alt.Y(
-        "y:Q",
-        title=say("Rate of one accelerator (TFLOP/s, log scale)"),
-        scale=alt.Scale(type="log", domain=[bound / tera for bound in span.y], nice=False),
-        axis=alt.Axis(format="~s", tickCount=5, grid=False),
-    )
-    lines = (
-        alt.Chart(_lines(roofs, span))
-        .mark_line(strokeWidth=2, clip=True)
-        .encode(x=x, y=y, color=meaning_colour("meaning"), detail="roof:N")
-    )
-    roof_names = (
-        alt.Chart(_names(roofs)).mark_text(align="right", dx=-8, fontSize=12, color=INK, aria=False).encode(x=x, y=y, text="text:N")
-    )
+    x, y = _axes(span)
+    lines = alt.Chart(_lines(roofs, span)).mark_line(strokeWidth=2, clip=True, aria=False)
+    roof_names = alt.Chart(_names(roofs)).mark_text(align="right", dx=-8, fontSize=12, color=INK, aria=False)
     foot = alt.Chart(_foot(roofs, span)).mark_text(align="left", dx=10, dy=6, fontSize=12, color=INK, aria=False)
-    ridges = pd.DataFrame(
-        [(peak / roofs.memory_bytes_per_s, peak / tera, say("Ridge of {roof}", roof=text)) for peak, text in _roofs(roofs)],
-        columns=["x", "y", "label"],
+    corners = alt.Chart(_ridges(roofs)).mark_point(shape="diamond", size=60, color=INK, filled=True, opacity=1)
+    spoken = alt.Description("label:N")
+    points = alt.Chart(_points(found)).encode(
+        x=x, y=y, color=meaning_colour("meaning"), description=spoken, tooltip=[alt.Tooltip("label:N", title=say("Operation"))]
     )
-    corners = (
-        alt.Chart(ridges)
-        .mark_point(shape="diamond", size=60, color=INK, filled=True, opacity=1)
-        .encode(
-            x=x, y=y, tooltip=[alt.Tooltip("label:N", title=say("Ridge")), alt.Tooltip("x:Q", title=say("FLOP per byte"), format=",.3~g")]
-        )
-    )
-    data = pd.DataFrame(
+    wholes = points.transform_filter("datum.whole")
+    titles = alt.Chart(_points(found)).transform_filter("datum.whole").encode(x=x, y=y, text=alt.Text("phase:N"))
+    return layered(
         [
-            (one.intensity, one.flops_per_s / tera, _meaning(one), _label(one), word(PHASES, one.point.phase), not one.point.operation)
-            for one in found
+            lines.encode(x=x, y=y, color=meaning_colour("meaning"), detail=alt.Detail("roof:N")),
+            roof_names.encode(x=x, y=y, text=alt.Text("label:N")),
+            foot.encode(x=x, y=y, text=alt.Text("label:N")),
+            corners.encode(x=x, y=y, description=spoken, tooltip=[alt.Tooltip("label:N", title=say("Ridge"))]),
+            points.transform_filter("!datum.whole").mark_point(size=50, opacity=0.7),
+            wholes.mark_point(size=130, filled=True, opacity=1),
+            titles.mark_text(baseline="top", dy=10, fontSize=FONT_SIZE, aria=False, stroke=BACKGROUND, strokeWidth=5),
+            titles.mark_text(baseline="top", dy=10, fontSize=FONT_SIZE, aria=False, color=INK),
         ],
-        columns=["x", "y", "meaning", "label", "phase", "whole"],
+        HEIGHT,
     )
-    base = alt.Chart(data).encode(x=x, y=y, color=meaning_colour("meaning"), tooltip=[alt.Tooltip("label:N", title=say("Operation"))])
-    parts = base.transform_filter("!datum.whole").mark_point(size=50, opacity=0.7)
-    wholes = base.transform_filter("datum.whole").mark_point(size=130, filled=True, opacity=1)
-    names = (
-        alt.Chart(data)
-        .transform_filter("datum.whole")
-        .mark_text(baseline="top", dy=10, fontSize=FONT_SIZE, color=INK, aria=False)
-        .encode(x=x, y=y, text="phase:N")
+
+
+def _axes(span: Span) -> tuple[alt.X, alt.Y]:
+    axis = alt.Axis(format="~s", tickCount=5, grid=False)
+    x_scale = alt.Scale(type="log", domain=list(span.x), nice=False)
+    y_scale = alt.Scale(type="log", domain=[bound / TERA for bound in span.y], nice=False)
+    return (
+        alt.X("x:Q", title=say("Intensity (FLOP per byte, log scale)"), scale=x_scale, axis=axis),
+        alt.Y("y:Q", title=say("Rate of one accelerator (TFLOP/s, log scale)"), scale=y_scale, axis=axis),
     )
-    return layered([lines, roof_names, foot.encode(x=x, y=y, text="text:N"), corners, parts, wholes, names], HEIGHT)
+
+
+def _points(found: Sequence[UnderRoof]) -> alt.InlineData:
+    rows = [
+        (one.intensity, one.flops_per_s / TERA, _meaning(one), _label(one), word(PHASES, one.point.phase), not one.point.operation)
+        for one in found
+    ]
+    return records(("x", "y", "meaning", "label", "phase", "whole"), rows)
 
 
 def _meaning(one: UnderRoof) -> Meaning:
     return "memory" if one.memory_bound else "compute"
 
 
-def _lines(roofs: Roofline, span: Span) -> pd.DataFrame:
+def _lines(roofs: Roofline, span: Span) -> alt.InlineData:
     """The slope of the memory up to the highest ridge, and a flat roof from each ridge on."""
-    tera, bandwidth = 1e12, roofs.memory_bytes_per_s
-    highest = max(roofs.peak_flops_per_s.values())
+    bandwidth, highest = roofs.memory_bytes_per_s, max(roofs.peak_flops_per_s.values())
     rows: list[tuple[str, float, float, Meaning]] = [
-        ("memory", span.x[0], bandwidth * span.x[0] / tera, "memory"),
-        ("memory", highest / bandwidth, highest / tera, "memory"),
+        ("memory", span.x[0], bandwidth * span.x[0] / TERA, "memory"),
+        ("memory", highest / bandwidth, highest / TERA, "memory"),
     ]
     for peak, text in _roofs(roofs):
-        rows += [(text, peak / bandwidth, peak / tera, "compute"), (text, span.x[1], peak / tera, "compute")]
-    return pd.DataFrame(rows, columns=["roof", "x", "y", "meaning"])
+        rows += [(text, peak / bandwidth, peak / TERA, "compute"), (text, span.x[1], peak / TERA, "compute")]
+    return records(("roof", "x", "y", "meaning"), rows)
 
 
-def _names(roofs: Roofline) -> pd.DataFrame:
+def _names(roofs: Roofline) -> alt.InlineData:
     """The flat roofs' names left of their ridges, above the slope of the memory, where no point can be."""
-    return pd.DataFrame([(peak / roofs.memory_bytes_per_s, peak / 1e12, text) for peak, text in _roofs(roofs)], columns=["x", "y", "text"])
+    return records(("x", "y", "label"), [(peak / roofs.memory_bytes_per_s, peak / TERA, text) for peak, text in _roofs(roofs)])
 
 
-def _foot(roofs: Roofline, span: Span) -> pd.DataFrame:
+def _ridges(roofs: Roofline) -> alt.InlineData:
+    """Where a flat roof begins: the least work a byte that can keep the arithmetic busy."""
+    rows = [
+        (
+            peak / roofs.memory_bytes_per_s,
+            peak / TERA,
+            say(
+                "{roof}, from {intensity} FLOP per byte on",
+                roof=text,
+                intensity=numbers.number(peak / roofs.memory_bytes_per_s, language()),
+            ),
+        )
+        for peak, text in _roofs(roofs)
+    ]
+    return records(("x", "y", "label"), rows)
+
+
+def _foot(roofs: Roofline, span: Span) -> alt.InlineData:
     """The memory's rate at the foot of its slope."""
-    x = max(span.x[0], span.y[0] / roofs.memory_bytes_per_s) * 1.3
-    return pd.DataFrame(
-        [(x, roofs.memory_bytes_per_s * x / 1e12, numbers.bandwidth(roofs.memory_bytes_per_s, language()))], columns=["x", "y", "text"]
-    )
+    bandwidth = roofs.memory_bytes_per_s
+    x = max(span.x[0], span.y[0] / bandwidth) * 1.3
+    return records(("x", "y", "label"), [(x, bandwidth * x / TERA, numbers.bandwidth(bandwidth, language()))])

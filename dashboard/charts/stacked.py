@@ -45,7 +45,7 @@ def stacked_bars(segments: Sequence[Segment], labels: dict[str, str], axis: Axis
     tooltip = [alt.Tooltip("option:N", title=axis.option), alt.Tooltip("part:N", title=axis.part), alt.Tooltip("text:N", title=axis.amount)]
     base = alt.Chart(data).encode(y=y)
     bars = base.mark_bar(height=BAR, stroke=BACKGROUND, strokeWidth=1, yOffset=10).encode(
-        x=x, x2=alt.X2("end:Q"), color=meaning_colour("meaning", _present(segments)), tooltip=tooltip
+        x=x, x2=alt.X2("end:Q"), color=meaning_colour("meaning", _present(segments)), description=alt.Description("told:N"), tooltip=tooltip
     )
     # A label that its segment has no room for is left out; the legend, the tooltip and the table still name it.
     room = alt.ExprRef("(datum.end - datum.start) / domain('x')[1] * width > datum.room ? datum.part : ''")
@@ -60,7 +60,7 @@ def stacked_bars(segments: Sequence[Segment], labels: dict[str, str], axis: Axis
         line = alt.Chart(records(("limit", "label"), [(axis.limit, axis.limit_text)]))
         layers.append(
             line.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=2).encode(
-                x=alt.X("limit:Q"), tooltip=alt.Tooltip("label:N", title=axis.amount)
+                x=alt.X("limit:Q"), description=alt.Description("label:N"), tooltip=alt.Tooltip("label:N", title=axis.amount)
             )
         )
     return layered(layers, BAND * len(order))
@@ -73,8 +73,11 @@ def _laid_out(segments: Sequence[Segment]) -> alt.InlineData:
     for segment in segments:
         start = ends.get(segment.option, 0.0)
         end = ends[segment.option] = start + segment.amount
-        rows.append((segment.option, segment.part, segment.meaning, segment.text, start, end, (start + end) / 2, room_px(segment.part)))
-    return records(("option", "part", "meaning", "text", "start", "end", "middle", "room"), rows)
+        told = f"{segment.option}, {segment.part}: {segment.text}"
+        rows.append(
+            (segment.option, segment.part, segment.meaning, segment.text, told, start, end, (start + end) / 2, room_px(segment.part))
+        )
+    return records(("option", "part", "meaning", "text", "told", "start", "end", "middle", "room"), rows)
 
 
 def room_px(text: str) -> float:
