@@ -109,22 +109,16 @@ class TrainingStage:
             case "power":
                 return np.nan_to_num(money.facility_w, nan=1e36)
 
-    def cell_bound(self, cells: TrainingColumns, alone: Alone, most_ranks: IntColumn) -> FloatColumn:
-        """A figure that no candidate of a cell can beat, in the units of the objective (method: search).
+    def pipeline_bound(self, pipelines: TrainingColumns, alone: Alone, fewest_ranks: IntColumn, most_ranks: IntColumn) -> FloatColumn:
+        """A figure that no feasible candidate of a pipeline can beat, in the units of the objective (method: search).
 
-        Device-seconds, and what is proportional to them, are least with one rank; time is least with the most ranks,
-        power with the fewest that meet the deadline.
+        Device-seconds, what is proportional to them, and power are least with the fewest ranks that meet the deadline; time
+        is least with the most ranks.
         """
-        devices = cells.devices
-        alone_s = alone.run_s(np.ones(len(cells)))
-        match self.ground.request.objective:
-            case "time" | "throughput":
-                run_s, ranks = alone.run_s(most_ranks), np.ones(len(cells))
-            case "power":
-                run_s, ranks = alone_s, np.maximum(1.0, alone_s / self.allowed_s)
-            case _:
-                run_s, ranks = alone_s, np.ones(len(cells))
-        return self.bound(cells, run_s, self.ground.servers_alone(cells.platform, devices).scaled(ranks), devices)
+        fastest = self.ground.request.objective in ("time", "throughput")
+        devices = pipelines.devices * fewest_ranks
+        run_s = alone.run_s(most_ranks if fastest else fewest_ranks)
+        return self.bound(pipelines, run_s, self.ground.servers_alone(pipelines.platform, devices), devices)
 
     @property
     def allowed_s(self) -> float:

@@ -31,7 +31,7 @@ class Pipelines:
 
     columns          of each pipeline: one data-parallel rank, any ZeRO stage
     alone            its least time
-    ranks_too_slow   with fewer ranks it does not end in time
+    fewest, most     ranks between which it ends in time; nearly the most where it never does
     first            its first cell; one more entry ends the last
     layout, choice   of each cell, in `memory`
     zero_stage       of each cell
@@ -39,14 +39,15 @@ class Pipelines:
 
     columns: TrainingColumns
     alone: Alone
-    ranks_too_slow: FloatColumn
+    fewest: IntColumn
+    most: IntColumn
     first: Rows
     layout: Rows
     choice: Rows
     zero_stage: IntColumn
     memory: CellMemory
 
-    def cells(self, chosen: Rows, usable_bytes: FloatColumn) -> tuple[Rows, TrainingColumns, FloatColumn]:
+    def cells(self, chosen: Rows, usable_bytes: FloatColumn) -> tuple[Rows, TrainingColumns, IntColumn]:
         """(pipeline, columns, fewest ranks) of each cell of the pipelines `chosen`, with `usable_bytes` a device on each
         platform; with fewer ranks a cell is known to be too large or too slow.
         """
@@ -55,7 +56,7 @@ class Pipelines:
         pipeline = np.repeat(chosen, many)
         columns = replace(self.columns.take(pipeline), zero_stage=self.zero_stage[cell])
         too_few = self.memory.ranks_too_few(self.layout[cell], self.choice[cell], usable_bytes[columns.platform])
-        return pipeline, columns, np.fmax(too_few, np.ceil(self.ranks_too_slow[pipeline]) - 1.0) + 1.0  # NaN: none ends
+        return pipeline, columns, np.maximum(too_few + 1, self.fewest[pipeline])
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class TrainingSearch:
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
         pipelines = self.pipelines()
-        bound = self.stage.cell_bound(pipelines.columns, pipelines.alone, self._most_ranks(pipelines.columns))
+        bound = self.stage.pipeline_bound(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most)
         opened = np.zeros(len(bound), dtype=np.bool_)
 
         def open_pipelines(rows: Rows) -> None:
@@ -110,11 +111,12 @@ class TrainingSearch:
         first = np.flatnonzero(run_begins(layout, choices.pipeline[choice]))
         columns = choices.cells(layouts.take(layout[first]), choice[first])
         columns = replace(columns, zero_stage=np.ones(len(first), dtype=np.int32))
-        alone = self.stage.alone(columns)
+        alone, most = self.stage.alone(columns), self.most_ranks(columns)
         return Pipelines(
             columns,
             alone,
-            ranks_too_slow=self._ranks_too_slow(alone, self._most_ranks(columns)),
+            fewest=self.fewest_ranks(alone, most),
+            most=most,
             first=np.append(first, len(layout)),
             layout=layout,
             choice=choice,
@@ -152,11 +154,13 @@ class TrainingSearch:
             np.minimum.at(self.best, _group(outcomes.columns), objective_key(outcomes, objective))
             self.found.append(best_and_frontier(outcomes, objective))
 
-    def _ranks_too_slow(self, alone: Alone, most: IntColumn) -> FloatColumn:
-        """Ranks with which each pipeline ends just in time at best; when none does, nearly the most, to learn how late it is."""
+    def fewest_ranks(self, alone: Alone, most: IntColumn) -> IntColumn:
+        """Ranks with which each pipeline ends in time at best; when none does, nearly the most, to learn how late it is."""
+        if self.stage.workload.devices is not None:
+            return most
         spare_s = np.maximum(self.stage.allowed_s - alone.fixed_s, 1e-9)
-        ranks: FloatColumn = np.minimum(alone.shared_s / spare_s, _NEAR_MOST * most)
-        return ranks
+        late = np.fmin(alone.shared_s / spare_s, _NEAR_MOST * most)  # NaN, nearly the most: no time is known
+        return np.maximum(1, np.ceil(late)).astype(np.int32)
 
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
@@ -178,7 +182,7 @@ class TrainingSearch:
             self.account.reject_platform(platform, "format")
         return training_space.layouts(self.shape, self.stage.workload, domain, self._max_devices, formats).on(platform)
 
-    def _most_ranks(self, columns: TrainingColumns) -> IntColumn:
+    def most_ranks(self, columns: TrainingColumns) -> IntColumn:
         """Data-parallel ranks of each strategy at the largest device count."""
         most: IntColumn = np.maximum(1, self.counts.max(axis=1)[columns.platform] // columns.devices)
         return most

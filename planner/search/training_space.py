@@ -16,7 +16,7 @@ import numpy as np
 
 from planner.request import Training
 from planner.search.best_first import Rows
-from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import RECOMPUTES, SCHEDULES, IntColumn, TrainingColumns
 from planner.search.shape import ModelShape, powers_of_two
 
 _MICRO_BATCHES = (1, 2, 4, 8)
@@ -118,7 +118,7 @@ class Choices:
         )
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatColumn) -> tuple[Rows, TrainingColumns]:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn) -> tuple[Rows, TrainingColumns]:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
     Returns the cell of each candidate, ascending, and the candidates.
@@ -134,7 +134,7 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: FloatCo
     whole = (ranks > 0) & (ranks * cells.devices[of_kind, None] == counts[cells.platform[of_kind]])
     offered = ranks[whole]  # of one kind of cell after the other, ascending
     place = np.repeat(np.arange(len(kind)), whole.sum(axis=1)) * _BEYOND + offered
-    first = np.searchsorted(place, kinds * _BEYOND + np.ceil(fewest_ranks).astype(np.int64))
+    first = np.searchsorted(place, kinds * _BEYOND + fewest_ranks)
     many = np.maximum(0, np.searchsorted(place, (kinds + 1) * _BEYOND) - first)
     rows = np.repeat(np.arange(len(cells)), many)
     dp = offered[np.repeat(first - np.cumsum(many) + many, many) + np.arange(len(rows))]

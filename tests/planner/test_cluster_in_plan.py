@@ -205,7 +205,7 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
         layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, stage.workload)
         layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
         cells = choices.cells(layouts.take(layout), choice)
-        parts.append(training_space.with_counts(cells, search.counts, np.zeros(len(cells)))[1])
+        parts.append(training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))[1])
     candidates = TrainingColumns.concatenate(parts)
     best = np.full(len(search.best), np.inf)
     outcomes = stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes

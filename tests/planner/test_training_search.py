@@ -55,8 +55,9 @@ def everything(stage):
             continue
         pipelines = dataclasses.replace(cells, zero_stage=np.ones(len(cells), dtype=np.int32))
         alone = stage.alone(pipelines)
-        pipeline_bound = stage.cell_bound(pipelines, alone, search._most_ranks(pipelines))
-        rows, candidates = training_space.with_counts(cells, search.counts, np.zeros(len(cells)))
+        most = search.most_ranks(pipelines)
+        pipeline_bound = stage.pipeline_bound(pipelines, alone, search.fewest_ranks(alone, most), most)
+        rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
         parts.append(candidates)
         bounds.append(np.stack([pipeline_bound[rows], search.bound(candidates, alone.take(rows))], axis=1))
     return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 2)), *bounds])
@@ -127,7 +128,7 @@ def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell
     pipelines = search.pipelines()
     of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), stage.usable_bytes)
     everywhere = cells_on(stage, 0)
-    _, candidates = training_space.with_counts(everywhere, search.counts, np.zeros(len(everywhere)))
+    _, candidates = training_space.with_counts(everywhere, search.counts, np.ones(len(everywhere), dtype=np.int32))
     fits = stage.memory_bytes(candidates) <= stage.usable_bytes[candidates.platform]
     key = ("tp", "pp", "virtual_stages", "cp", "ep", "micro_batch", "recompute", "precision", "zero_stage")
     rows = dict(zip(zip(*(getattr(cells, name).tolist() for name in key), strict=True), fewest, strict=True))
@@ -164,7 +165,7 @@ def test_every_candidate_is_whole():
     shape = ModelShape.of(stage.ground.subject.architecture)
     cells = cells_on(stage, 0)
     counts = training_space.device_counts(8, 64)[None, :]
-    _, candidates = training_space.with_counts(cells, counts, np.zeros(len(cells)))
+    _, candidates = training_space.with_counts(cells, counts, np.ones(len(cells), dtype=np.int32))
     assert np.isin(candidates.devices, counts).all()
     assert (candidates.global_batch % (candidates.dp * candidates.micro_batch) == 0).all()
     assert (np.abs(candidates.global_batch - 128) <= 13).all()
