@@ -20,11 +20,9 @@ from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken,
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import Recommend, recommendations
 from planner.search.best_first import Rows
-from planner.search.columns import FloatColumn, IntColumn, ServingColumns
+from planner.search.columns import FloatColumn, IntColumn, ServingColumns, chunks
 from planner.served_model import ServedModel, ServedReplicas
 from planner.serving_answer import Evaluated, described, memory_parts, phases
-
-_CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,11 @@ class ServingStage:
         """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
         account, survivors = Account[ServingColumns](), [Outcomes.none(ServingColumns.none())]
         cells = ServingColumns.concatenate([self.model.cells(platform) for platform in range(len(self.ground.precisions))])
-        for start in range(0, len(cells), _CHUNK_ROWS):
-            outcomes = self.outcomes(cells.take(np.arange(start, min(start + _CHUNK_ROWS, len(cells)))))
+        for part in chunks(len(cells)):
+            outcomes = self.outcomes(cells.take(part))
             account.record(outcomes)
             survivors.append(best_and_frontier(outcomes, self.ground.request.objective))
-            progress(min(1.0, (start + _CHUNK_ROWS) / len(cells)))
+            progress(min(1.0, part.stop / len(cells)))
         return Outcomes.concatenate(survivors), account
 
     def outcomes(self, cells: ServingColumns) -> Outcomes[ServingColumns]:

@@ -30,12 +30,11 @@ from planner.recommend import Described, Recommend, recommendations
 from planner.request import Training
 from planner.search import training_space
 from planner.search.best_first import Rows
-from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, BoolColumn, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
 from planner.search.shape import ModelShape
 from planner.training_search import TrainingSearch
 
 _SECONDS_PER_MINUTE = 60.0
-_CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,15 @@ class Alone:
         """Least time with so many ranks."""
         return self.shared_s / ranks + self.fixed_s
 
-    def take(self, rows: Rows | BoolColumn) -> Alone:
+    def take(self, rows: Rows | BoolColumn | slice) -> Alone:
         """The cells at `rows`."""
         return Alone(self.shared_s[rows], self.fixed_s[rows])
+
+    @classmethod
+    def concatenate(cls, parts: list[Alone]) -> Alone:
+        """All rows of `parts`."""
+        none = np.zeros(0)
+        return cls(np.concatenate([none, *(part.shared_s for part in parts)]), np.concatenate([none, *(part.fixed_s for part in parts)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class TrainingStage:
         Traffic of the data-parallel group is left out: a context-parallel pair has some even with one rank, and on a mesh
         a pair is slower than a larger group.
         """
+        return Alone.concatenate([self._alone(cells.take(part)) for part in chunks(len(cells))])
+
+    def _alone(self, cells: TrainingColumns) -> Alone:
         step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
         fixed_s = step.parts_s["pipeline bubble"] + step.parts_s["step overhead"]
         shared_s = step.step_s - step.parts_s["data parallel"] - fixed_s
@@ -116,9 +124,13 @@ class TrainingStage:
         is least with the most ranks.
         """
         fastest = self.ground.request.objective in ("time", "throughput")
-        devices = pipelines.devices * fewest_ranks
-        run_s = alone.run_s(most_ranks if fastest else fewest_ranks)
-        return self.bound(pipelines, run_s, self.ground.servers_alone(pipelines.platform, devices), devices)
+        devices, run_s = pipelines.devices * fewest_ranks, alone.run_s(most_ranks if fastest else fewest_ranks)
+
+        def bound(part: slice) -> FloatColumn:
+            alone = self.ground.servers_alone(pipelines.platform[part], devices[part])
+            return self.bound(pipelines.take(part), run_s[part], alone, devices[part])
+
+        return np.concatenate([np.zeros(0), *(bound(part) for part in chunks(len(pipelines)))])
 
     @property
     def allowed_s(self) -> float:

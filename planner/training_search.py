@@ -12,14 +12,13 @@ from planner.cell_memory import CellMemory
 from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, objective_key
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
+from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns, chunks
 from planner.search.runs import place_in_run, run_begins
 from planner.search.shape import ModelShape
 
 if TYPE_CHECKING:
     from planner.training import Alone, TrainingStage
 
-_CHUNK_ROWS = 32_768  # arrays of a chunk stay in the cache
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
 _FIRST_PIPELINES, _FIRST_COUNTS = 8, 2  # opened a group, or a cell, before the first bound can close any
@@ -138,8 +137,10 @@ class TrainingSearch:
 
     def bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
         """What each candidate's figure cannot beat: its own cluster, running for the least time that its pipeline allows."""
-        if not len(candidates):
-            return np.zeros(0)
+        parts = [self._bound(candidates.take(part), alone.take(part)) for part in chunks(len(candidates))]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def _bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
         devices = candidates.devices
         holdings = self.stage.ground.holdings(candidates.platform, devices)
         bare = self.stage.ground.servers_alone(candidates.platform, devices)
@@ -149,8 +150,8 @@ class TrainingSearch:
     def _evaluate(self, candidates: TrainingColumns) -> None:
         self.account.pruned -= len(candidates)
         objective = self.stage.ground.request.objective
-        for start in range(0, len(candidates), _CHUNK_ROWS):
-            outcomes = self._fitting(candidates.take(np.arange(start, min(start + _CHUNK_ROWS, len(candidates)))))
+        for part in chunks(len(candidates)):
+            outcomes = self._fitting(candidates.take(part))
             np.minimum.at(self.best, _group(outcomes.columns), objective_key(outcomes, objective))
             self.found.append(best_and_frontier(outcomes, objective))
 
@@ -160,7 +161,8 @@ class TrainingSearch:
             return most
         spare_s = np.maximum(self.stage.allowed_s - alone.fixed_s, 1e-9)
         late = np.fmin(alone.shared_s / spare_s, _NEAR_MOST * most)  # NaN, nearly the most: no time is known
-        return np.maximum(1, np.ceil(late)).astype(np.int32)
+        fewest: IntColumn = np.maximum(1, np.ceil(late)).astype(np.int32)
+        return fewest
 
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""

@@ -8,7 +8,6 @@ its fullest one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -21,10 +20,8 @@ from planner.memory.recipe import TrainingRecipe, training_recipe
 from planner.memory.stages import StageTable, Task, most_experts, stage_source
 from planner.memory.states import ModelStates, Own, StateBytes, model_states
 from planner.request import Training
-from planner.search.columns import FloatColumn, TrainingColumns
+from planner.search.columns import FloatColumn, TrainingColumns, chunks
 from planner.search.distinct import distinct
-
-_CHUNK_ROWS = 16_384  # arrays of a chunk stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def training_memory(
     if not len(columns):
         return memory
     kinds, rows, own = _kinds(architecture, training, columns, recipe)
-    for place in _chunks(len(columns)):
+    for place in chunks(len(columns)):
         kinds.fill(memory, place, rows.at(place), own.at(place))
     if recipe.offloads_to == "nvme":
         first, layout = distinct(columns.tp, columns.pp, columns.virtual_stages)
@@ -78,13 +75,9 @@ def training_memory_bytes(
     total_bytes = np.zeros(len(columns))
     if len(columns):
         kinds, rows, own = _kinds(architecture, training, columns, recipe)
-        for place in _chunks(len(columns)):
+        for place in chunks(len(columns)):
             total_bytes[place] = kinds.fullest(rows.at(place), own.at(place))[0] + recipe.runtime_bytes
     return total_bytes
-
-
-def _chunks(rows: int) -> Iterator[slice]:
-    return (slice(start, start + _CHUNK_ROWS) for start in range(0, rows, _CHUNK_ROWS))
 
 
 def _stages(architecture: Architecture, training: Training, layouts: TrainingColumns, recipe: TrainingRecipe) -> StageTable:

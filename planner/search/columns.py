@@ -23,6 +23,14 @@ RECOMPUTES = ("none", "selective", "full")
 SCHEDULES = ("gpipe", "1f1b", "interleaved")
 
 
+_CHUNK_ROWS = 32_768
+
+
+def chunks(rows: int) -> list[slice]:
+    """Parts of `rows` rows that are small enough for a chunk's arrays to stay in the cache."""
+    return [slice(start, start + _CHUNK_ROWS) for start in range(0, rows, _CHUNK_ROWS)]
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Rows of equal length."""
@@ -32,8 +40,8 @@ class Columns:
     def __len__(self) -> int:
         return int(self.platform.shape[0])
 
-    def take(self, rows: NDArray[np.intp] | BoolColumn) -> Self:
-        """The candidates at `rows` (indices or a mask)."""
+    def take(self, rows: NDArray[np.intp] | BoolColumn | slice) -> Self:
+        """The candidates at `rows` (indices, a mask or a slice)."""
         return type(self)(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
     def on(self, platform: int) -> Self:
