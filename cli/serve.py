@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 import dashboard
@@ -23,6 +24,7 @@ def register(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the server in this process until it is stopped. Its settings are in `.streamlit/config.toml` beside the app."""
+    from click import Abort  # noqa: PLC0415 comes with the next
     from streamlit.web.cli import main as streamlit  # noqa: PLC0415 takes half a second; --help need not wait
 
     app = next(path for path in _APPS if path.exists())
@@ -33,5 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         "server.showEmailPrompt": "false",
     }
     print(f"Rackwright: http://{arguments.address}:{arguments.port}", flush=True)
-    streamlit(["run", str(app), *(f"--{name}={value}" for name, value in options.items())], standalone_mode=False)
+    with suppress(Abort):  # Ctrl-C is how it is meant to end
+        streamlit(["run", str(app), *(f"--{name}={value}" for name, value in options.items())], standalone_mode=False)
     return 0

@@ -94,7 +94,8 @@ class Desk:
             pass
         finally:
             stop.set()
-        raise RefusedError(503, Fault("http_too_slow", allowed=f"{self.plan_s:g} s"), headers={"Retry-After": "60"})
+        why = Fault("http_ending") if self._closed else Fault("http_too_slow", allowed=f"{self.plan_s:g} s")
+        raise RefusedError(503, why, headers={"Retry-After": "60"})
 
     def close(self) -> None:
         """Stop what is computed and take nothing more: the server ends."""

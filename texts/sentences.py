@@ -49,6 +49,7 @@ SENTENCES: dict[str, str] = {
     "file_unwritable": "The file cannot be written[: {value}]; check its folder and permissions.",
     "http_body_too_large": "The body is too large; {allowed} are accepted.",
     "http_busy": "The server computes and holds {allowed} plans already; try again in a few seconds.",
+    "http_ending": "The server is about to end; try again in a moment.",
     "http_failure": "Something went wrong; the server's log has it under reference {value}.",
     "http_media_type": "The body is declared as {value}; send {allowed}.",
     "http_method": "{value} is not answered here; use {allowed}.",

@@ -303,8 +303,10 @@ def test_a_server_that_ends_computes_no_longer(slow):
         await asyncio.sleep(0.05)
         desk.close()
         for held in (running, waiting):
-            with pytest.raises((RefusedError, asyncio.CancelledError)):
+            with pytest.raises((RefusedError, asyncio.CancelledError)) as ended:
                 await held
+            if isinstance(ended.value, RefusedError):
+                assert ended.value.faults[0].code == "http_ending"
         await idle(desk)
 
     in_a_loop_of_its_own(closing)
