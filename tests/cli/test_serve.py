@@ -84,7 +84,7 @@ def test_it_ends_as_soon_as_it(moment, asked, tmp_path):
 
 def test_it_does_not_finish_a_plan_first(tmp_path):
     def planned(port: int) -> str:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/plan", SLOW, {"Content-Type": "application/json"})  # noqa: S310
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/plan", SLOW, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=LIMIT_S):  # noqa: S310 our own address
                 return "planned"
