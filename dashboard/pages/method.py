@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,21 +10,20 @@ from dashboard import session
 from dashboard.address import keep_address
 from dashboard.draft import request_of
 from dashboard.language import say
+from dashboard.method_documents import chapters
 
-_PLACES = (Path(__file__).parents[1] / "method", Path(__file__).parents[2] / "docs" / "method")  # of a wheel, of a checkout
 _FIRST_HEADING = re.compile(r"\A# (.+)\n")
 _OTHER_DOCUMENT = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
 
 
 def page() -> None:
     """Choose a chapter at the left, read it at the right."""
-    folder = next((place for place in _PLACES if place.is_dir()), None)
-    chapters = {path.stem: path for path in sorted(folder.glob("*.md"))} if folder else {}
-    if not chapters:
+    known = chapters()
+    if not known:
         st.title(say("Method"), anchor=False)
         st.info(say("The documents of the method are not part of this installation; they stand in the repository under docs/method."))
         return
-    names = {stem: _title(path.read_text(encoding="utf-8")) for stem, path in chapters.items()}
+    names = {stem: _title(text) for stem, text in known.items()}
     order = sorted(names, key=lambda stem: (stem != "README", names[stem]))
     with st.sidebar:
         st.header(say("Method"), anchor=False)
@@ -33,7 +31,7 @@ def page() -> None:
         chosen = st.radio(say("Chapter"), order, format_func=lambda stem: names[stem], key="method:chapter", persist_state="session")
     st.title(names[chosen], anchor=False)
     keep_address(request_of(session.draft()), None, {"chapter": [chosen]})
-    st.markdown(_body(chapters[chosen].read_text(encoding="utf-8")))
+    st.markdown(_body(known[chosen]))
 
 
 def _title(text: str) -> str:

@@ -11,6 +11,7 @@ from dashboard.engine import answered
 from dashboard.language import language, say
 from dashboard.measures import next_best
 from dashboard.question import question
+from dashboard.sections.derivation import derivation
 from dashboard.sections.details import details, open_tab
 from dashboard.sections.exports import exports
 from dashboard.sections.headline import answer_sentence, cards, trust
@@ -75,6 +76,7 @@ def _answer(plan: Plan) -> None:
         fields = {"configuration": figures.configuration(pinned.option), "cost": figures.cost(pinned.option.cost)}
         st.caption(plain(say("The baseline is {configuration}: {cost}.", **fields)))
     trust(plan, shown)
+    derivation(plan, shown)
     with st.container(horizontal=True, gap="small"):
         keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)})
         exports(plan, shown, other)

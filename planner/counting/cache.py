@@ -26,8 +26,8 @@ def _window(layer: Layer) -> int | None:
     return layer.window if isinstance(layer, Attention) else None
 
 
-def _growing_elements(layer: Layer) -> float:
-    """Elements added for every further token: none where a window caps the cache, a share where positions are merged."""
+def growing_elements(layer: Layer) -> float:
+    """Elements a layer adds for every further token: none where a window caps the cache, a share where positions are merged."""
     if not isinstance(layer, Attention):
         return layer_kv_elements(layer)
     if layer.kv_ratio > 1:
@@ -35,22 +35,23 @@ def _growing_elements(layer: Layer) -> float:
     return 0 if layer.window else layer_kv_elements(layer)
 
 
-def _main_layers(architecture: Architecture) -> list[tuple[Layer, int]]:
+def main_layers(architecture: Architecture) -> list[tuple[Layer, int]]:
+    """Layers that run for every token, each with how often it stands in the model."""
     main = {stack.name for stack in main_stacks(architecture)}
     return [(layer, count) for stack, layer, count in layers_with_counts(architecture) if stack in main]
 
 
 def kv_cache_bytes_per_token(architecture: Architecture, element_bytes: float = 2.0) -> float:
     """Growth of the KV cache per token of context, all layers (equation 4.1.1); layers with a window do not grow."""
-    return element_bytes * sum(count * _growing_elements(layer) for layer, count in _main_layers(architecture))
+    return element_bytes * sum(count * growing_elements(layer) for layer, count in main_layers(architecture))
 
 
 def kv_cache_bytes(architecture: Architecture, context: ArrayLike, element_bytes: float = 2.0) -> NDArray[np.float64]:
     """KV cache of one sequence of `context` tokens; windows and chunks cap their layers (equation 4.1.1). No recurrent state."""
     tokens = np.asarray(context, dtype=np.float64)
     total = np.zeros_like(tokens)
-    for layer, count in _main_layers(architecture):
-        total = total + count * element_bytes * _growing_elements(layer) * tokens
+    for layer, count in main_layers(architecture):
+        total = total + count * element_bytes * growing_elements(layer) * tokens
         window = _window(layer)
         if window is not None:
             total = total + count * element_bytes * layer_kv_elements(layer) * np.minimum(tokens, window)
@@ -61,7 +62,7 @@ def index_cache_bytes_per_token(architecture: Architecture, element_bytes: float
     """Index keys of sparse attention, per token of context (equation 4.1.1); they are kept in FP8. Not in `kv_cache_bytes`."""
     return element_bytes * sum(
         count * layer.index_dim / (layer.kv_ratio if isinstance(layer, Attention) else 1)
-        for layer, count in _main_layers(architecture)
+        for layer, count in main_layers(architecture)
         if isinstance(layer, (Attention, Mla))
     )
 
@@ -70,7 +71,7 @@ def cross_kv_cache_bytes_per_token(architecture: Architecture, element_bytes: fl
     """Keys and values of cross-attention per position of the other sequence (encoder), once a sequence (equation 4.1.1)."""
     return element_bytes * sum(
         count * layer.kv_heads * (layer.head_dim + (layer.v_head_dim or layer.head_dim))
-        for layer, count in _main_layers(architecture)
+        for layer, count in main_layers(architecture)
         if isinstance(layer, Attention) and layer.mask == "cross"
     )
 
@@ -92,7 +93,7 @@ def layer_state_bytes(layer: Layer) -> int:
 
 def recurrent_state_bytes_per_sequence(architecture: Architecture) -> int:
     """State of recurrent mixers, constant whatever the context (equation 4.1.2)."""
-    return sum(count * layer_state_bytes(layer) for layer, count in _main_layers(architecture))
+    return sum(count * layer_state_bytes(layer) for layer, count in main_layers(architecture))
 
 
 def fixed_state_bytes_per_sequence(architecture: Architecture, element_bytes: float = 2.0) -> float:
@@ -100,5 +101,5 @@ def fixed_state_bytes_per_sequence(architecture: Architecture, element_bytes: fl
 
     `kv_cache_bytes` already contains the windows: add `recurrent_state_bytes_per_sequence` to it, not this.
     """
-    windows = sum(count * layer_kv_elements(layer) * (_window(layer) or 0) for layer, count in _main_layers(architecture))
+    windows = sum(count * layer_kv_elements(layer) * (_window(layer) or 0) for layer, count in main_layers(architecture))
     return element_bytes * windows + recurrent_state_bytes_per_sequence(architecture)
