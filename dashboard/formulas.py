@@ -39,10 +39,10 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """`expression` over the names of `operands` is `value`; `column` is the figure's row in the table of provenance."""
+    """`expression` over the names of `operands` is `value`; `equation` is its section of the method."""
 
     name: str
-    column: str
+    equation: str
     expression: str
     operands: Mapping[str, Operand]
     value: float
@@ -68,14 +68,14 @@ def _serving(work: Serving, shown: Recommendation, about: Subject) -> Iterable[F
     yield _weights(shown, about)
     yield from _cache(shown, about.architecture)
     step_s = sum(shown.bottleneck.resources_s.values())
-    yield _sum(say("Decode step"), "bottleneck.resources_s", _times(shown), step_s, numbers.duration(step_s, language()))
+    yield _sum(say("Decode step"), "4.2", _times(shown), step_s, numbers.duration(step_s, language()))
     tpot_s, waiting_s = shown.performance.tpot_s, (shown.performance.tpot_s or 0.0) - step_s
     if tpot_s is not None and waiting_s >= 0 and work.speculation == "none":
         waiting = _named(say("prompts of other requests"), waiting_s, numbers.duration(waiting_s, language()))
         step = _named(say("decode step"), step_s, numbers.duration(step_s, language()))
         yield Formula(
             say("Time per token"),
-            "performance.tpot_s",
+            "4.2",
             "step + waiting",
             {"step": step, "waiting": waiting},
             tpot_s,
@@ -87,7 +87,7 @@ def _training(work: Training, shown: Recommendation) -> Iterable[Formula]:
     speed, tongue = shown.performance, language()
     if speed.step_s is None or speed.run_s is None:
         return
-    yield _sum(say("Training step"), "performance.step_s", _times(shown), speed.step_s, numbers.duration(speed.step_s, tongue))
+    yield _sum(say("Training step"), "3.1", _times(shown), speed.step_s, numbers.duration(speed.step_s, tongue))
     start_s = work.start_up_minutes * MINUTE_S
     operands = {
         "tokens": _named(say("tokens"), work.tokens, numbers.count(work.tokens, tongue)),
@@ -96,7 +96,7 @@ def _training(work: Training, shown: Recommendation) -> Iterable[Formula]:
         "start": _named(say("start-up"), start_s, numbers.duration(start_s, tongue)),
     }
     expression = "tokens / rate / goodput + start"
-    yield Formula(say("Run time"), "performance.run_s", expression, operands, speed.run_s, numbers.duration(speed.run_s, tongue))
+    yield Formula(say("Run time"), "3.7", expression, operands, speed.run_s, numbers.duration(speed.run_s, tongue))
 
 
 def _cache(shown: Recommendation, architecture: Architecture) -> Iterable[Formula]:
@@ -121,7 +121,7 @@ def _cache(shown: Recommendation, architecture: Architecture) -> Iterable[Formul
             products.append(f"n{index} * e{index} * each")
     if products:
         total = kv_cache_bytes_per_token(architecture, each)
-        yield Formula(say("KV cache per token"), "memory.parts", " + ".join(products), operands, total, numbers.memory(total, language()))
+        yield Formula(say("KV cache per token"), "4.1.1", " + ".join(products), operands, total, numbers.memory(total, language()))
 
 
 def _weights(shown: Recommendation, about: Subject) -> Formula:
@@ -135,22 +135,20 @@ def _weights(shown: Recommendation, about: Subject) -> Formula:
             total / count, say("{size} bytes ({format})", size=numbers.number(total / count, language()), format=format_name(kept.id))
         ),
     }
-    return Formula(say("Weights of the model"), "memory.parts", "count * mean", operands, total, numbers.memory(total, language()))
+    return Formula(say("Weights of the model"), "8.1", "count * mean", operands, total, numbers.memory(total, language()))
 
 
 def _cost(shown: Recommendation) -> Iterable[Formula]:
     cost, tongue = shown.cost, language()
     parts = [(part_name(part), usd, numbers.money(usd, tongue)) for part, usd in cost.parts.items()]
-    yield _sum(say("Cost"), "cost.total_usd", parts, cost.total_usd, numbers.money(cost.total_usd, tongue))
+    yield _sum(say("Cost"), "7.2", parts, cost.total_usd, numbers.money(cost.total_usd, tongue))
     tokens = cost.total_usd / cost.usd_per_million_tokens
     operands = {
         "total": Operand(cost.total_usd, numbers.money(cost.total_usd, tongue)),
         "tokens": Operand(tokens, say("{count} million tokens", count=numbers.number(tokens, tongue))),
     }
     text = numbers.money(cost.usd_per_million_tokens, tongue)
-    yield Formula(
-        say("Cost per million tokens"), "cost.usd_per_million_tokens", "total / tokens", operands, cost.usd_per_million_tokens, text
-    )
+    yield Formula(say("Cost per million tokens"), "7.2", "total / tokens", operands, cost.usd_per_million_tokens, text)
 
 
 def _power(plan: Plan, shown: Recommendation) -> Iterable[Formula]:
@@ -164,19 +162,19 @@ def _power(plan: Plan, shown: Recommendation) -> Iterable[Formula]:
     }
     pue = {"pue": _named("PUE", site.pue, numbers.exact(site.pue, tongue))}
     draw = numbers.power(power.facility_w, tongue)
-    yield Formula(say("Facility power"), "power.facility_w", f"({' + '.join(parts)}) * pue", parts | pue, power.facility_w, draw)
+    yield Formula(say("Facility power"), "7.1", f"({' + '.join(parts)}) * pue", parts | pue, power.facility_w, draw)
     hours = shown.cost.period_days * HOURS_A_DAY
     operands = {
         "draw": Operand(power.facility_w / 1e3, draw),
         "hours": Operand(hours, say("{hours} h", hours=numbers.number(hours, tongue))),
     }
     energy = numbers.energy(power.energy_kwh, tongue)
-    yield Formula(say("Energy"), "power.energy_kwh", "draw * hours", operands, power.energy_kwh, energy)
+    yield Formula(say("Energy"), "7.1", "draw * hours", operands, power.energy_kwh, energy)
     if power.carbon_kgco2e is not None:
         intensity = say("{grams} g CO₂e/kWh", grams=numbers.exact(site.carbon_g_per_kwh, tongue))
         operands = {"energy": Operand(power.energy_kwh, energy), "intensity": Operand(site.carbon_g_per_kwh / 1e3, intensity)}
         carbon = numbers.carbon(power.carbon_kgco2e, tongue)
-        yield Formula(say("Carbon of its energy"), "power.carbon_kgco2e", "energy * intensity", operands, power.carbon_kgco2e, carbon)
+        yield Formula(say("Carbon of its energy"), "7.3", "energy * intensity", operands, power.carbon_kgco2e, carbon)
 
 
 def _times(shown: Recommendation) -> list[tuple[str, float, str]]:
@@ -189,9 +187,9 @@ def _times(shown: Recommendation) -> list[tuple[str, float, str]]:
     return [(resource_name(code), time_s, numbers.duration(time_s, language())) for code, time_s in times]
 
 
-def _sum(name: str, column: str, parts: Iterable[tuple[str, float, str]], value: float, text: str) -> Formula:
+def _sum(name: str, equation: str, parts: Iterable[tuple[str, float, str]], value: float, text: str) -> Formula:
     operands = {f"p{index}": _named(*part) for index, part in enumerate(parts)}
-    return Formula(name, column, " + ".join(operands), operands, value, text)
+    return Formula(name, equation, " + ".join(operands), operands, value, text)
 
 
 def _named(name: str, value: float, text: str) -> Operand:

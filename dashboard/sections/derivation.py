@@ -10,7 +10,6 @@ from dashboard.language import say
 from dashboard.method_documents import address_of
 from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
-from planner.explain.provenance import provenance
 
 
 def derivation(plan: Plan, shown: Recommendation) -> None:
@@ -22,6 +21,5 @@ def derivation(plan: Plan, shown: Recommendation) -> None:
 
 
 def _line(formula: Formula) -> str:
-    equation = provenance()[formula.column].equation
-    link = f"[{say('Method {equation}', equation=equation)}]({address_of(equation)})"
+    link = f"[{say('Method {equation}', equation=formula.equation)}]({address_of(formula.equation)})"
     return f"- **{plain(formula.name)}** = {plain(formula.written())} · {link}"

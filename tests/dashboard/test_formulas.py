@@ -6,7 +6,6 @@ from dashboard.formulas import Formula, Operand, formulas
 from dashboard.language import speaking
 from dashboard.method_documents import address_of, sections
 from planner import plan
-from planner.explain.provenance import provenance
 from planner.library import default_library
 from planner.request import PlanRequest
 from tests.dashboard.test_plan_page import plain, text_of
@@ -39,7 +38,7 @@ def test_the_arithmetic_gives_the_figure(name):
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_every_figure_has_its_equation_in_the_method(name):
     for formula in of(name).values():
-        assert provenance()[formula.column].equation in sections()
+        assert formula.equation in sections()
 
 
 def test_the_cache_of_grouped_attention_is_said_as_people_compute_it():
