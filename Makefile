@@ -39,7 +39,7 @@ constraints: ## pin the newest releases that pyproject.toml allows (needs uv)
 	  --no-header --no-annotate --quiet -o constraints.txt
 
 bench: .venv/installed-dev ## speed and scale
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 clean: ## remove the environment and everything made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build test-results

@@ -1,6 +1,6 @@
 """How fast the page Plan answers: from server start to the first answer, and from a changed input to the new one.
 
-    .venv/bin/python benchmarks/dashboard.py
+    python -m benchmarks.dashboard
 
 Drives a real browser against a server of its own; every changed input asks something that was not asked before. Prints
 medians: seconds in the browser, CPU seconds of the server, bytes sent to the browser.
@@ -10,42 +10,50 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
-CHANGES = 20
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+from benchmarks.server import Server, load, started
+
+STARTS, CHANGES = 3, 20
+QUIET_MS = 1_500  # after an answer, for what is drawn late
 
 
 def main() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "asgi.py", "--server.port", str(port), "--server.headless", "true"]
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path).exists()
-        browser = playwright.chromium.launch(
-            executable_path=None if own else shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        wire = Wire(page.context.new_cdp_session(page))
-        started_s = time.perf_counter()
-        server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            first_answer(page, f"http://127.0.0.1:{port}/")
-            print(f"server start to first answer: {time.perf_counter() - started_s:.2f} s")
-            changes(page, server.pid, wire)
-        finally:
-            server.terminate()
-            server.wait(10)
-            browser.close()
+        system = os.environ.get("RACKWRIGHT_CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=None if own else system, args=["--no-sandbox", "--disable-gpu"])
+        starts = [from_start(browser) for _ in range(STARTS)]
+        for wall_s, cpu_s, what in starts:
+            print(f"server start to first answer: {wall_s:.2f} s, {cpu_s:.2f} s CPU of the server ({what})")
+        with started() as server:
+            server.wait_until_ready()
+            for query, label, task in (
+                ("", "Mean traffic (requests/s)", serving),
+                ("?v=1&model=llama3.1-70b&task=training", "Training data (billion tokens)", training),
+            ):
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                wire = Wire(page.context.new_cdp_session(page))
+                page.goto(f"http://127.0.0.1:{server.port}/{query}")
+                answered(page)
+                changes(page, server, wire, label, task)
+                page.close()
+        browser.close()
+
+
+def serving(number: int) -> tuple[str, str]:
+    """A value that was not asked for before, and how the title says it."""
+    return str(100 + 7 * number), f"at {100 + 7 * number} requests/s"
+
+
+def training(number: int) -> tuple[str, str]:
+    """The same for tokens to train on."""
+    return str(1000 + 10 * number), f"{(1000 + 10 * number) / 1000:.3g}"
 
 
 class Wire:
@@ -60,40 +68,45 @@ class Wire:
         self.received_bytes += len(event["response"]["payloadData"]) * 3 // 4  # binary frames arrive in base64
 
 
-def first_answer(page: Page, address: str) -> None:
-    end_s = time.perf_counter() + 60
-    while time.perf_counter() < end_s:
-        try:
-            page.goto(address, wait_until="commit", timeout=2_000)
-            break
-        except Exception:
-            page.wait_for_timeout(50)
+def from_start(browser: Browser) -> tuple[float, float, str]:
+    """Wall-clock and CPU seconds from the start of a server to the first answer in a browser that waits for it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    busy, start_s = load(), time.perf_counter()
+    with started() as server:
+        while True:
+            try:
+                page.goto(f"http://127.0.0.1:{server.port}/", wait_until="commit", timeout=2_000)
+                break
+            except Exception:
+                page.wait_for_timeout(50)
+        answered(page)
+        taken = time.perf_counter() - start_s, server.cpu_s, busy
+    page.close()
+    return taken
+
+
+def answered(page: Page) -> None:
+    """Until the headline's figures stand."""
     page.get_by_test_id("stMetricValue").nth(4).wait_for(timeout=60_000)
 
 
-def changes(page: Page, server_pid: int, wire: Wire) -> None:
-    field = page.get_by_label("Mean traffic (requests/s)", exact=True)
-    page.wait_for_timeout(3_000)
+def changes(page: Page, server: Server, wire: Wire, label: str, asked: Callable[[int], tuple[str, str]]) -> None:
+    field = page.get_by_label(label, exact=True)
+    page.wait_for_timeout(2 * QUIET_MS)
     seconds, cpu, sent = [], [], []
     for number in range(CHANGES):
-        rate = 100 + 7 * number
-        cpu_before, bytes_before, start = cpu_s(server_pid), wire.received_bytes, time.perf_counter()
-        field.fill(str(rate))
+        value, title = asked(number)
+        cpu_before, bytes_before, start = server.cpu_s, wire.received_bytes, time.perf_counter()
+        field.fill(value)
         field.press("Enter")
-        page.get_by_role("heading", level=1, name=f"at {rate} requests/s").wait_for(timeout=30_000)
+        page.get_by_role("heading", level=1, name=title).wait_for(timeout=30_000)
         seconds.append(time.perf_counter() - start)
-        page.wait_for_timeout(1_500)
-        cpu.append(cpu_s(server_pid) - cpu_before)
+        page.wait_for_timeout(QUIET_MS)
+        cpu.append(server.cpu_s - cpu_before)
         sent.append(wire.received_bytes - bytes_before)
-    print(f"changed input to new answer, median of {CHANGES}: {statistics.median(seconds):.2f} s in the browser")
-    print(f"server CPU a change, median: {statistics.median(cpu):.2f} s")
-    print(f"sent to the browser a change, median: {statistics.median(sent) / 1e3:.0f} kB")
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of the process so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    wall_s, cpu_s, sent_kb = statistics.median(seconds), statistics.median(cpu), statistics.median(sent) / 1e3
+    print(f"{label}, medians of {CHANGES} changes ({load()}):")
+    print(f"  {wall_s:.2f} s in the browser, {cpu_s:.2f} s CPU of the server, {sent_kb:.0f} kB to the browser")
 
 
 if __name__ == "__main__":
