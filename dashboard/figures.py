@@ -6,7 +6,10 @@ from dashboard.language import language, say, say_count
 from planner.answer import Cost, Plan, Recommendation
 from planner.request import Serving
 from texts import numbers
+from texts.dates import is_older
 from texts.numbers import Absent
+
+STALE_DAYS = 180
 
 
 def known(value: float | None) -> float | Absent:
@@ -88,6 +91,13 @@ def task(plan: Plan) -> str:
 def power(option: Recommendation) -> str:
     """Draw of the facility under load."""
     return numbers.power(known(option.power.facility_w), language())
+
+
+def price_date(text: str, release: str) -> str:
+    """When a price was valid, marked where that is long before the catalog's release."""
+    if is_older(text, STALE_DAYS, release):
+        return say("{date} (over {days} days old)", date=text, days=str(STALE_DAYS))
+    return text
 
 
 def replicas(option: Recommendation) -> str:

@@ -47,4 +47,4 @@ def _answer_the_example() -> None:
 
     answer = answered_by(default_library(), request_of(example_draft()))
     with speaking("en"):
-        cost_figure(answer.recommendations[:1], answer.recommendations[0]).chart.to_dict(validate=False)
+        cost_figure(answer.recommendations[:1], answer.recommendations[0], answer.catalog_release).chart.to_dict(validate=False)

@@ -23,8 +23,8 @@ COLUMNS = (
 )
 
 
-def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Figure:
-    """Cost by part of `options`; the title speaks of `shown`."""
+def cost_figure(options: Sequence[Recommendation], shown: Recommendation, release: str) -> Figure:
+    """Cost by part of `options`; the title speaks of `shown`, the source of its prices against the catalog's `release`."""
     unit_usd, title = _axis(max(option.cost.total_usd for option in options))
     rows = [
         (
@@ -51,7 +51,7 @@ def cost_figure(options: Sequence[Recommendation], shown: Recommendation) -> Fig
         finding + ". " + "; ".join(labels.values()),
         stacked_bars(cost_segments(options, unit_usd), labels, Axis(title, say("Part"), say("Option"))),
         Table(COLUMNS, tuple(rows)),
-        _source(shown),
+        _source(shown, release),
     )
 
 
@@ -89,7 +89,7 @@ def _paid(part: str) -> str:
     return say("once") if PARTS.get(part, ("", "facility", False))[2] else say("as it runs")
 
 
-def _source(shown: Recommendation) -> str:
+def _source(shown: Recommendation, release: str) -> str:
     if not shown.cost.price_date:
         return say("Prices: hardware catalog.")
-    return say("Prices: hardware catalog, newest of {date}.", date=shown.cost.price_date)
+    return say("Prices: hardware catalog, newest of {date}.", date=figures.price_date(shown.cost.price_date, release))

@@ -44,6 +44,9 @@ GROUPS = {
     "reliability": mark("Reliability"),
 }
 
+MOST_LETTERS = 60
+AXES = (("x", "catalog:x", next(iter(MEASURES))), ("y", "catalog:y", list(MEASURES)[1]))  # in a link, of the widget, the usual one
+
 
 def page() -> None:
     """Choose a group and filter at the left; table, comparison and one entry's sources at the right."""
@@ -69,7 +72,7 @@ def page() -> None:
             )
         )
     )
-    keep_address(request_of(session.draft()), None, {"group": [group]})
+    keep_address(request_of(session.draft()), None, {"group": [group], **_filters(), **_axes()})
     if not chosen:
         st.info(say("Nothing in this group matches. Clear the search or choose other vendors."))
         return
@@ -83,15 +86,40 @@ def page() -> None:
 
 
 def _filtered(entries: Mapping[str, Fact]) -> list[Fact]:
-    text = st.text_input(say("Search"), max_chars=60, key="catalog:search", placeholder=say("Name or id")).casefold().strip()
     vendors = sorted({entry.vendor for entry in entries.values() if isinstance(entry, Accelerator)})
-    wanted = st.multiselect(say("Vendors"), vendors, key="catalog:vendors", placeholder=say("All vendors")) if vendors else []
+    st.session_state.setdefault("catalog:search", session.linked("find")[:MOST_LETTERS])
+    text = (
+        st.text_input(say("Search"), max_chars=MOST_LETTERS, key="catalog:search", placeholder=say("Name or id"), persist_state="session")
+        .casefold()
+        .strip()
+    )
+    linked = session.linked("vendor").split(",") if vendors else []
+    st.session_state.setdefault("catalog:vendors", [vendor for vendor in vendors if vendor in linked])
+    wanted = (
+        st.multiselect(say("Vendors"), vendors, key="catalog:vendors", placeholder=say("All vendors"), persist_state="session")
+        if vendors
+        else []
+    )
     return [
         entry
         for entry in entries.values()
         if (not text or text in entry.name.casefold() or text in entry.id.casefold())
         and (not wanted or (isinstance(entry, Accelerator) and entry.vendor in wanted))
     ]
+
+
+def _filters() -> dict[str, list[str]]:
+    """The search and the vendors as a link names them."""
+    text, vendors = st.session_state["catalog:search"].strip(), st.session_state["catalog:vendors"]
+    return {"find": [text] if text else [], "vendor": [",".join(vendors)] if vendors else []}
+
+
+def _axes() -> dict[str, list[str]]:
+    """The axes of the comparison as a link names them; none for the usual ones."""
+    for name, key, usual in AXES:
+        session.seed_choice(name, key, MEASURES)
+        st.session_state.setdefault(key, usual)
+    return {name: [st.session_state[key]] for name, key, usual in AXES if st.session_state[key] != usual}
 
 
 def _one_entry(entries: list[Fact]) -> None:
@@ -101,19 +129,15 @@ def _one_entry(entries: list[Fact]) -> None:
     entry = next(entry for entry in entries if entry.id == chosen)
     if entry.notes:
         st.caption(plain(entry.notes))
-    show_table(entry_table(entry), say("Values of the entry with their sources."))
+    show_table(entry_table(entry, library().hardware.release), say("Values of the entry with their sources."))
 
 
-@st.fragment
 def _comparison(accelerators: list[Accelerator]) -> None:
     st.header(say("Accelerators against each other"), anchor=False)
     with st.container(horizontal=True):
-        names = list(MEASURES)
-        across = st.selectbox(
-            say("Across"), names, format_func=lambda name: say(MEASURES[name].title), key="catalog:x", persist_state="session"
-        )
-        up = st.selectbox(
-            say("Up"), names, index=1, format_func=lambda name: say(MEASURES[name].title), key="catalog:y", persist_state="session"
+        across, up = (
+            st.selectbox(label, list(MEASURES), format_func=lambda name: say(MEASURES[name].title), key=key, persist_state="session")
+            for label, (_, key, _) in zip((say("Across"), say("Up")), AXES, strict=True)
         )
     show_figure(comparison_figure(accelerators, across, up), "accelerators.csv")
 

@@ -60,7 +60,7 @@ def _compared(candidates: list[Candidate]) -> None:
     st.header(say("Cost and power on the same scale"), anchor=False)
     options = [candidate.option.model_copy(update={"rank": number}) for number, candidate in enumerate(candidates, start=1)]
     with st.grid(columns=2, min_column_width=330, gap="medium"):
-        for figure in (cost_figure(options, options[0]), power_figure(options, options[0], None)):
+        for figure in (cost_figure(options, options[0], candidates[0].plan.catalog_release), power_figure(options, options[0], None)):
             with st.container():
                 show_figure(figure, f"comparison-{figure.key}.csv")
 

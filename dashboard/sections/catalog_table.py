@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dashboard.figures import given
+from dashboard.figures import given, price_date
 from dashboard.language import language, say
 from dashboard.tables import Column, Table
 from hardware_db.catalog_files import packaged
@@ -35,8 +35,8 @@ def entries_table(entries: Sequence[Fact]) -> Table:
     return Table(columns, rows)
 
 
-def entry_table(entry: Fact) -> Table:
-    """Every value of `entry` with its meaning, what it rests on and where it was read."""
+def entry_table(entry: Fact, release: str) -> Table:
+    """Every value of `entry` with its meaning, what it rests on and where it was read; prices old at `release` are marked."""
     columns = (
         Column("field", mark("Field")),
         Column("value", mark("Value")),
@@ -53,7 +53,7 @@ def entry_table(entry: Fact) -> Table:
                 continue
             name = (field.name if field else si_name) + (f".{part}" if part else "")
             sources = "; ".join(entry.sources_of(si_name, part))
-            rows.append((name, _text(single, field), field.meaning if field else "–", sources))
+            rows.append((name, _text(single, field, release), field.meaning if field else "–", sources))
     return Table(columns, tuple(rows))
 
 
@@ -96,14 +96,14 @@ def _price_cell(entry: Fact) -> Cell:
     return Absent.UNKNOWN if price is None else price.typical_usd
 
 
-def _text(value: Value | None, field: Field | None) -> str:
+def _text(value: Value | None, field: Field | None, release: str) -> str:
     if isinstance(value, Price):
         return say(
             "{low} to {high}, {basis}, {date}",
             low=numbers.money(value.low_usd, language()),
             high=numbers.money(value.high_usd, language()),
             basis=value.basis,
-            date=value.date or say("no date"),
+            date=price_date(value.date, release) if value.date else say("no date"),
         )
     if isinstance(value, bool):
         return say("yes") if value else say("no")

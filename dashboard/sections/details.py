@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import session
+from dashboard import figures, session
 from dashboard.charts.figure import show_figure
 from dashboard.charts.frontier import MEASURES, frontier_figure
 from dashboard.charts.memory import memory_figure
@@ -22,6 +22,7 @@ from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
 from planner.tables import BILL_COLUMNS
 from texts import numbers
+from texts.dates import is_older
 from texts.translations import mark
 
 
@@ -66,6 +67,9 @@ def _bill(plan: Plan, shown: Recommendation) -> None:
         st.markdown(plain(say("Purchase price: at least {total}; parts without a price need a quote.", total=total)))
     else:
         st.markdown(plain(say("Purchase price: {total}.", total=total)))
+    stale = [line.catalog_id for line in shown.bill if is_older(line.price_date, figures.STALE_DAYS, plan.catalog_release)]
+    if stale:
+        st.warning(plain(say("Prices over {days} days old: {parts}.", days=str(figures.STALE_DAYS), parts=", ".join(stale))))
     show_table(table_of(BILL_COLUMNS, shown.bill), say("Bill of materials of the shown option."))
 
 

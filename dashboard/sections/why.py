@@ -32,7 +32,7 @@ def why(plan: Plan, shown: Recommendation) -> None:
     with st.grid(columns=2, min_column_width=330, gap="medium"):
         with st.container():
             _limits(plan, shown)
-        for figure in (cost_figure(options, shown), power_figure(options, shown, plan.request.limits.power_w)):
+        for figure in (cost_figure(options, shown, plan.catalog_release), power_figure(options, shown, plan.request.limits.power_w)):
             with st.container():
                 show_figure(figure, file_name((plan.model_name, figure.key), ".csv"))
         with st.container():

@@ -184,7 +184,7 @@ def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:
         request=request,
         model_name="Example 70B",
         library_digest="0123456789abcdef",
-        catalog_release="2026-11",
+        catalog_release="2026-11-22",
         version="0",
         search=SearchCounts(
             evaluated=1000,

@@ -123,3 +123,27 @@ def test_a_link_chooses_what_a_page_shows_and_an_unknown_choice_is_left_aside(fi
         app.switch_page(str(FOLDER / file)).run()
         assert not went_wrong(app)
         assert (app.session_state[key] == good) is taken
+
+
+def test_a_link_to_the_catalog_keeps_search_vendors_and_axes() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in {"find": "h100", "vendor": "NVIDIA,Nobody", "x": "price_usd", "y": "no-such-measure"}.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page(str(FOLDER / "catalog.py")).run()
+    assert not went_wrong(app)
+    assert app.text_input(key="catalog:search").value == "h100"
+    assert app.multiselect(key="catalog:vendors").value == ["NVIDIA"]
+    assert (app.selectbox(key="catalog:x").value, app.selectbox(key="catalog:y").value) == ("price_usd", "bandwidth_gb_per_s")
+    shown = app.dataframe[0].value
+    assert 0 < len(shown) < 20
+    assert all("h100" in id_ for id_ in shown["Id"])
+
+
+def test_a_very_long_search_in_a_link_is_cut() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["find"] = "x" * 5000
+    app.run()
+    app.switch_page(str(FOLDER / "catalog.py")).run()
+    assert not went_wrong(app)
+    assert len(app.text_input(key="catalog:search").value) == 60

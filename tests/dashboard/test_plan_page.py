@@ -239,3 +239,16 @@ def test_the_wiring_is_drawn_with_a_table_and_failures_in_words_when_its_tab_is_
     assert "Without a spine switch: 75.0% of the bisection and 75.0% of the worst hit port's rate are left, 0 ports are cut off." in said
     engine.plans.clear()
     assert "Wiring between accelerators" not in text_of(opened(SERVED)), "a closed tab does no work"
+
+
+def test_old_prices_carry_a_mark(opened, monkeypatch):
+    def old(request, library=None, progress=None):
+        first = sample.recommendation()
+        bill = (first.bill[0].model_copy(update={"price_date": "2024"}), *first.bill[1:])
+        first = first.model_copy(update={"cost": first.cost.model_copy(update={"price_date": "2024-06"}), "bill": bill})
+        return sample.plan(request).model_copy(update={"recommendations": (first,), "catalog_release": "2026-11-22"})
+
+    monkeypatch.setattr(engine, "plan", old)
+    said = plain(text_of(opened(SERVED | {"tab": "bill"})))
+    assert "newest of 2024-06 (over 180 days old)" in said
+    assert "Prices over 180 days old: example-server." in said
