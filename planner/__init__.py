@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from planner.library import load_library as load_library
     from planner.links import decode_link as decode_link
     from planner.links import encode_link as encode_link
+    from planner.pareto import frontier as frontier
     from planner.pipeline import plan as plan
     from planner.request import PlanRequest as PlanRequest
 
@@ -27,6 +28,7 @@ _HOMES = {
     "decode_link": "planner.links",
     "default_library": "planner.library",
     "encode_link": "planner.links",
+    "frontier": "planner.pareto",
     "load_library": "planner.library",
     "plan": "planner.pipeline",
 }

@@ -12,7 +12,7 @@ import numpy as np
 from planner.cluster.racks import ROOM_LIMITS
 from planner.economics.charges import ROUNDING, Charges
 from planner.request import Limits, Objective
-from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
+from planner.search.columns import BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
 REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
@@ -179,20 +179,7 @@ def objective_key(outcomes: Outcomes[Candidates], objective: Objective) -> Float
     return np.where(outcomes.feasible, np.where(np.isnan(key), 1e36, key), np.inf)
 
 
-def best_and_frontier(outcomes: Outcomes[Candidates], objective: Objective) -> Outcomes[Candidates]:
-    """The feasible rows worth keeping: the best of each platform and precision, and the frontier of cost against time."""
-    feasible = outcomes.take(outcomes.feasible)
-    if not len(feasible):
-        return feasible
-    key = objective_key(feasible, objective)
-    group = feasible.columns.platform.astype(np.int64) * len(PRECISIONS) + feasible.columns.precision
-    order = np.lexsort((feasible.devices, key, group))
-    keep = pareto(feasible.cost_usd, feasible.time_s)
-    keep[order[np.unique(group[order], return_index=True)[1]]] = True
-    return feasible.take(keep)
-
-
-def pareto(first: FloatColumn, second: FloatColumn) -> BoolColumn:
+def undominated(first: FloatColumn, second: FloatColumn) -> BoolColumn:
     """Rows that no other row beats in both figures (smaller is better)."""
     order = np.lexsort((second, first))
     best_before = np.concatenate([[np.inf], np.minimum.accumulate(second[order])[:-1]])

@@ -11,23 +11,20 @@ from typing import Protocol
 import numpy as np
 
 from facts.version import VERSION
-from planner.admission import admitted
 from planner.answer import FrontierPoint, NearestMiss, Plan, Recommendation, SearchCounts
-from planner.economics.power import operational_kgco2e
 from planner.explain.assumptions import assumptions
 from planner.explain.misses import nearest_miss
-from planner.ground import Ground, ground
+from planner.goals import BestOfEach, Goal, groups
+from planner.ground import Ground
 from planner.library import Library, default_library
-from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key, pareto
-from planner.recommend import Recommend, known
+from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key
+from planner.pareto import seen_points
+from planner.question import Question
+from planner.recommend import Recommend
 from planner.request import PlanRequest, Serving
-from planner.search.columns import PRECISIONS, ServingColumns, TrainingColumns
-from planner.serving import ServingStage
-from planner.subject import subject
-from planner.training import TrainingStage
+from planner.search.columns import ServingColumns, TrainingColumns
 
 _SHORTLIST = 40  # plans that are designed exactly
-_MOST_FRONTIER_POINTS = 1_000
 
 Progress = Callable[[float], None]  # called with the share done; may raise to stop
 
@@ -38,22 +35,17 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
     Raises `RackwrightError` for an unknown model or accelerator. When nothing fits, the plan has no recommendations and
     its search names the nearest miss of every accelerator.
     """
-    library = library or default_library()
-    about = subject(request, library.models)
-    considered, left_out = admitted(request.limits, library.hardware)
-    stands = ground(request, about, library.hardware, considered)
-    report = progress or (lambda share: None)
-    if isinstance(request.workload, Serving):
-        found = _found(ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine)), request, report)
-    else:
-        found = _found(TrainingStage.on(stands, library.training_efficiency.on(stands.platforms)), request, report)
+    library, report = library or default_library(), progress or (lambda share: None)
+    question = Question.of(request, library)
+    serves = isinstance(request.workload, Serving)
+    found = _found(question.serving(), request, report) if serves else _found(question.training(), request, report)
     return Plan(
         request=request,
-        model_name=about.name,
+        model_name=question.ground.subject.name,
         library_digest=library.digest,
         catalog_release=library.hardware.release,
         version=VERSION,
-        search=_counts(found.account, request, considered, left_out),
+        search=_counts(found.account, request, question.considered, question.left_out),
         recommendations=found.recommendations,
         frontier=found.frontier,
         assumptions=assumptions(request),
@@ -68,8 +60,8 @@ class Stage(Protocol[Candidates]):
     def ground(self) -> Ground:
         """What the candidates stand on."""
 
-    def search(self, progress: Progress) -> tuple[Outcomes[Candidates], Account[Candidates]]:
-        """Survivors worth showing, and the account of the search."""
+    def search(self, goal: Goal, progress: Progress) -> tuple[Outcomes[Candidates], Account[Candidates]]:
+        """What `goal` looks for, and the account of the search."""
 
     def exact(self, chosen: Outcomes[Candidates]) -> tuple[Outcomes[Candidates], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
@@ -89,10 +81,10 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
 
     Costs in closed form are never above the exact ones, so the next plan's is a bound on all that follow.
     """
-    survivors, account = stage.search(progress)
+    survivors, account = stage.search(BestOfEach.of(request.objective, len(stage.ground.precisions)), progress)
     ranked = _ranked(survivors, request)
     bounds = objective_key(survivors, request.objective)[ranked]
-    frontier = _frontier(survivors, stage.ground.platforms.accelerator_id, request)
+    frontier = seen_points(survivors, stage.ground)
     if not len(ranked):
         if account.near:
             account.settle(stage.exact(Outcomes.concatenate(list(account.near.values())))[0])
@@ -115,8 +107,7 @@ def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray
     key = objective_key(survivors, request.objective)
     order = np.lexsort((survivors.columns.platform, survivors.devices, key))
     order = order[np.isfinite(key[order])]
-    group = survivors.columns.platform.astype(np.int64) * len(PRECISIONS) + survivors.columns.precision
-    _, first = np.unique(group[order], return_index=True)
+    _, first = np.unique(groups(survivors.columns)[order], return_index=True)
     ranked: np.ndarray[tuple[int], np.dtype[np.intp]] = order[np.sort(first)]
     return ranked
 
@@ -143,28 +134,6 @@ def _counts(
 def _nearness(miss: NearestMiss) -> tuple[bool, int, float]:
     """Order of misses: those that one change mends, and of these the one that passed the most checks."""
     return not miss.change, -REASONS.index(miss.reason), miss.over_by
-
-
-def _frontier(survivors: Outcomes[Candidates], considered: tuple[str, ...], request: PlanRequest) -> tuple[FrontierPoint, ...]:
-    """The survivors as points, Pareto-optimal ones (cost against time) marked, cheapest first."""
-    optimal = pareto(np.where(survivors.at_least, np.inf, survivors.cost_usd), survivors.time_s)
-    order = np.lexsort((survivors.time_s, survivors.cost_usd, ~optimal))[:_MOST_FRONTIER_POINTS]
-    points = [
-        FrontierPoint(
-            accelerator_id=considered[survivors.columns.platform[row]],
-            devices=int(survivors.devices[row]),
-            precision=PRECISIONS[survivors.columns.precision[row]],
-            cost_usd=float(survivors.cost_usd[row]),
-            facility_w=known(survivors.facility_w[row]),
-            tokens_per_s=float(survivors.tokens_per_s[row]),
-            time_s=float(survivors.time_s[row]),
-            carbon_kgco2e=known(operational_kgco2e(float(survivors.energy_kwh[row]), request.site.carbon_g_per_kwh)),
-            at_least=bool(survivors.at_least[row]),
-            pareto=bool(optimal[row]),
-        )
-        for row in order
-    ]
-    return tuple(sorted(points, key=lambda point: (point.cost_usd, point.time_s, point.accelerator_id)))
 
 
 def _sources(recommendations: tuple[Recommendation, ...], library: Library) -> dict[str, tuple[str, ...]]:

@@ -14,9 +14,10 @@ from planner.cluster.design import ClusterDesign
 from planner.economics.charges import charges
 from planner.economics.cost import SECONDS_PER_YEAR
 from planner.exact import designs, exact_holdings
+from planner.goals import Goal
 from planner.ground import Ground
 from planner.hosts import serving_host_needs
-from planner.outcomes import Account, Outcomes, best_and_frontier, first_broken, limits_used
+from planner.outcomes import Account, Outcomes, first_broken, limits_used
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.recommend import Recommend, recommendations
 from planner.search.best_first import Rows
@@ -41,14 +42,14 @@ class ServingStage:
         """What the candidates stand on."""
         return self.model.ground
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account[ServingColumns]]:
+    def search(self, goal: Goal, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account[ServingColumns]]:
         """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
         account, survivors = Account[ServingColumns](), [Outcomes.none(ServingColumns.none())]
         cells = ServingColumns.concatenate([self.model.cells(platform) for platform in range(len(self.ground.precisions))])
         for part in chunks(len(cells)):
             outcomes = self.outcomes(cells.take(part))
             account.record(outcomes)
-            survivors.append(best_and_frontier(outcomes, self.ground.request.objective))
+            survivors.append(goal.learn(outcomes))
             progress(min(1.0, part.stop / len(cells)))
         return Outcomes.concatenate(survivors), account
 

@@ -18,6 +18,7 @@ from planner.economics.holdings import Holdings
 from planner.exact import designs, exact_holdings
 from planner.explain.bottleneck import bottleneck
 from planner.explain.roofline import Phase, roofline, training_phase
+from planner.goals import Goal
 from planner.ground import Ground
 from planner.hosts import training_host_needs
 from planner.memory.training import TrainingMemory, training_memory, training_memory_bytes
@@ -27,7 +28,7 @@ from planner.performance.micro_batch import Shares
 from planner.performance.run_time import run_time_s
 from planner.performance.training import TrainingStep, training_step
 from planner.recommend import Described, Recommend, recommendations
-from planner.request import Training
+from planner.request import Objective, Training
 from planner.search import training_space
 from planner.search.best_first import Rows
 from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
@@ -83,9 +84,9 @@ class TrainingStage:
         assert isinstance(workload, Training)  # noqa: S101 the pipeline chose this stage by the workload
         return cls(ground, workload, efficiency)
 
-    def search(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
-        """The best run of every platform and number format; survivors worth showing, and the account."""
-        return TrainingSearch.of(self).run(progress)
+    def search(self, goal: Goal, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
+        """The runs that `goal` looks for, and the account."""
+        return TrainingSearch.of(self, goal).run(progress)
 
     def alone(self, cells: TrainingColumns) -> Alone:
         """Least time of the run of each cell with one data-parallel rank (method: search).
@@ -102,35 +103,49 @@ class TrainingStage:
         steps = self._steps(cells) / ((1.0 + training_space.BATCH_TOLERANCE) * self.workload.goodput)  # a larger batch has fewer
         return Alone(shared_s * steps, fixed_s * steps)
 
-    def bound(self, columns: TrainingColumns, run_s: FloatColumn, holdings: Holdings, devices: IntColumn) -> FloatColumn:
-        """The objective of clusters of `holdings` that run for `run_s`; at a least time, what no candidate can beat."""
+    def bounds(
+        self, columns: TrainingColumns, run_s: FloatColumn, holdings: Holdings, devices: IntColumn, objectives: tuple[Objective, ...]
+    ) -> tuple[FloatColumn, ...]:
+        """Figures of clusters of `holdings` that run for `run_s`; at a least time, what no candidate can beat."""
         money = self._charges(holdings, columns.platform, devices, devices, run_s)
-        match self.ground.request.objective:
-            case "cost" | "per_dollar":
-                return np.where(money.at_least, 1e18, 0.0) + money.total_usd
-            case "carbon" | "per_watt":
-                return np.nan_to_num(money.energy_kwh, nan=1e36)
-            case "time":
-                return run_s
-            case "throughput":
-                return -self.workload.tokens / (run_s * self.workload.goodput)
-            case "power":
-                return np.nan_to_num(money.facility_w, nan=1e36)
 
-    def pipeline_bound(self, pipelines: TrainingColumns, alone: Alone, fewest_ranks: IntColumn, most_ranks: IntColumn) -> FloatColumn:
-        """A figure that no feasible candidate of a pipeline can beat, in the units of the objective (method: search).
+        def figure(objective: Objective) -> FloatColumn:
+            match objective:
+                case "cost" | "per_dollar":
+                    return np.where(money.at_least, 1e18, 0.0) + money.total_usd
+                case "carbon" | "per_watt":
+                    return np.nan_to_num(money.energy_kwh, nan=1e36)
+                case "time":
+                    return run_s
+                case "throughput":
+                    return -self.workload.tokens / (run_s * self.workload.goodput)
+                case "power":
+                    return np.nan_to_num(money.facility_w, nan=1e36)
+
+        return tuple(figure(objective) for objective in objectives)
+
+    def pipeline_bounds(
+        self,
+        pipelines: TrainingColumns,
+        alone: Alone,
+        fewest_ranks: IntColumn,
+        most_ranks: IntColumn,
+        objectives: tuple[Objective, ...],
+    ) -> tuple[FloatColumn, ...]:
+        """Figures that no feasible candidate of a pipeline can beat, one column an objective (method: search).
 
         Device-seconds, what is proportional to them, and power are least with the fewest ranks that meet the deadline; time
         is least with the most ranks.
         """
-        fastest = self.ground.request.objective in ("time", "throughput")
-        devices, run_s = pipelines.devices * fewest_ranks, alone.run_s(most_ranks if fastest else fewest_ranks)
 
-        def bound(part: slice) -> FloatColumn:
-            alone = self.ground.servers_alone(pipelines.platform[part], devices[part])
-            return self.bound(pipelines.take(part), run_s[part], alone, devices[part])
+        def bound(objective: Objective, part: slice) -> FloatColumn:
+            columns, ranks = pipelines.take(part), fewest_ranks[part]
+            devices = columns.devices * ranks
+            run_s = alone.take(part).run_s(most_ranks[part] if objective in ("time", "throughput") else ranks)
+            return self.bounds(columns, run_s, self.ground.servers_alone(columns.platform, devices), devices, (objective,))[0]
 
-        return np.concatenate([np.zeros(0), *(bound(part) for part in chunks(len(pipelines)))])
+        parts = chunks(len(pipelines))
+        return tuple(np.concatenate([np.zeros(0), *(bound(objective, part) for part in parts)]) for objective in objectives)
 
     @property
     def allowed_s(self) -> float:

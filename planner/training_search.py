@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner.cell_memory import CellMemory
-from planner.outcomes import REASONS, Account, Outcomes, best_and_frontier, objective_key
+from planner.goals import Goal, groups
+from planner.outcomes import REASONS, Account, Outcomes
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns, chunks
+from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
 from planner.search.runs import place_in_run, run_begins
 from planner.search.shape import ModelShape
 
@@ -60,37 +61,39 @@ class Pipelines:
 
 @dataclass(slots=True)
 class TrainingSearch:
-    """One search: what was found so far, and the best figure of each platform and number format."""
+    """One search for a goal: what was found so far, and the account."""
 
     stage: TrainingStage
     shape: ModelShape
     counts: IntColumn  # shape (platforms, most counts), padded with 0
-    best: FloatColumn  # of each platform and format
+    goal: Goal
     account: Account[TrainingColumns] = field(default_factory=Account)
     found: list[Outcomes[TrainingColumns]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, stage: TrainingStage) -> TrainingSearch:
+    def of(cls, stage: TrainingStage, goal: Goal) -> TrainingSearch:
         """A search that has found nothing yet."""
         counts = [_counts(stage, platform) for platform in range(len(stage.ground.precisions))]
         table = np.zeros((len(counts), max(map(len, counts))), dtype=np.int32)
         for platform, row in enumerate(counts):
             table[platform, : len(row)] = row
-        best = np.full(len(counts) * len(PRECISIONS), np.inf)
-        return cls(stage, ModelShape.of(stage.ground.subject.architecture), table, best)
+        return cls(stage, ModelShape.of(stage.ground.subject.architecture), table, goal)
 
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
         pipelines = self.pipelines()
-        bound = self.stage.pipeline_bound(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most)
-        opened = np.zeros(len(bound), dtype=np.bool_)
+        bounds = self.stage.pipeline_bounds(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most, self.goal.objectives)
+        group, opened = groups(pipelines.columns), np.zeros(len(pipelines.columns), dtype=np.bool_)
+
+        def promising(rows: Rows) -> BoolColumn:
+            return self.goal.promising(group[rows], tuple(bound[rows] for bound in bounds))
 
         def open_pipelines(rows: Rows) -> None:
             self._open(pipelines, rows)
             opened[rows] = True
             progress(float(opened.mean()))
 
-        best_first(bound, _group(pipelines.columns), self.best, open_pipelines, first=_FIRST_PIPELINES)
+        best_first(*self.goal.order(group, bounds), promising, open_pipelines, first=_FIRST_PIPELINES)
         progress(1.0)
         return Outcomes.concatenate([Outcomes.none(TrainingColumns.none()), *self.found]), self.account
 
@@ -129,31 +132,28 @@ class TrainingSearch:
         """
         of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.stage.usable_bytes)
         rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
-        early = (place_in_run(rows) < _FIRST_COUNTS) & np.isinf(self.best[_group(candidates)])
+        early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
         self._evaluate(candidates.take(early))
-        late = candidates.take(~early)
-        bound = self.bound(late, pipelines.alone.take(of_cell[rows[~early]]))
-        self._evaluate(late.take(bound < self.best[_group(late)]))
+        late, alone = candidates.take(~early), pipelines.alone.take(of_cell[rows[~early]])
+        self._evaluate(late.take(self.goal.promising(groups(late), self.bounds(late, alone))))
 
-    def bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
-        """What each candidate's figure cannot beat: its own cluster, running for the least time that its pipeline allows."""
-        parts = [self._bound(candidates.take(part), alone.take(part)) for part in chunks(len(candidates))]
-        return np.concatenate([np.zeros(0), *parts])
+    def bounds(self, candidates: TrainingColumns, alone: Alone) -> tuple[FloatColumn, ...]:
+        """What each candidate's figures cannot beat: its own cluster, running for the least time that its pipeline allows."""
+        parts = [self._bounds(candidates.take(part), alone.take(part)) for part in chunks(len(candidates))]
+        none = (np.zeros(0),) * len(self.goal.objectives)
+        return tuple(np.concatenate(columns) for columns in zip(none, *parts, strict=True))
 
-    def _bound(self, candidates: TrainingColumns, alone: Alone) -> FloatColumn:
+    def _bounds(self, candidates: TrainingColumns, alone: Alone) -> tuple[FloatColumn, ...]:
         devices = candidates.devices
         holdings = self.stage.ground.holdings(candidates.platform, devices)
         bare = self.stage.ground.servers_alone(candidates.platform, devices)
         shared = replace(holdings, servers_usd=bare.servers_usd, accelerators_w=bare.accelerators_w, hosts_w=bare.hosts_w)
-        return self.stage.bound(candidates, alone.run_s(candidates.dp), shared, devices)
+        return self.stage.bounds(candidates, alone.run_s(candidates.dp), shared, devices, self.goal.objectives)
 
     def _evaluate(self, candidates: TrainingColumns) -> None:
         self.account.pruned -= len(candidates)
-        objective = self.stage.ground.request.objective
         for part in chunks(len(candidates)):
-            outcomes = self._fitting(candidates.take(part))
-            np.minimum.at(self.best, _group(outcomes.columns), objective_key(outcomes, objective))
-            self.found.append(best_and_frontier(outcomes, objective))
+            self.found.append(self.goal.learn(self._fitting(candidates.take(part))))
 
     def fewest_ranks(self, alone: Alone, most: IntColumn) -> IntColumn:
         """Ranks with which each pipeline ends in time at best; when none does, nearly the most, to learn how late it is."""
@@ -199,8 +199,3 @@ def _counts(stage: TrainingStage, platform: int) -> IntColumn:
         return np.array([stage.workload.devices], dtype=np.int32)
     per_server = int(stage.ground.platforms.devices_per_server[platform])
     return training_space.device_counts(per_server, stage.ground.request.limits.max_devices)
-
-
-def _group(columns: TrainingColumns) -> IntColumn:
-    """Platform and number format, whose best candidates are kept apart."""
-    return columns.platform * len(PRECISIONS) + columns.precision

@@ -1,7 +1,7 @@
 """Best-first search over cells with a lower bound: exact, and most of the space is never opened (DESIGN rule 10).
 
-A cell is opened only while its bound is below the best candidate found in its group, so the best of each group is the
-one that full enumeration would find, as long as no bound exceeds a candidate of its cell.
+A cell is opened only while its bound can still matter, so what is found is what full enumeration would find, as long as no
+bound exceeds a candidate of its cell.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from planner.search.columns import FloatColumn, IntColumn
+from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 from planner.search.runs import place_in_run
 
 _GROWTH = 8  # of the cells opened in a round
@@ -18,12 +18,14 @@ _GROWTH = 8  # of the cells opened in a round
 Rows = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
-def best_first(bound: FloatColumn, group: IntColumn, best: FloatColumn, open_cells: Callable[[Rows], None], *, first: int = 8) -> None:
+def best_first(
+    bound: FloatColumn, group: IntColumn, promising: Callable[[Rows], BoolColumn], open_cells: Callable[[Rows], None], *, first: int = 8
+) -> None:
     """Open the cells of every group in the order of their bounds, more each round.
 
     bound, group  one row a cell; smaller is better; cells with an infinite bound are never opened
-    best          the best candidate of each group so far; `open_cells` lowers it
-    open_cells    evaluates every candidate of the given cells that may be better than the best of its group
+    promising     which of the given cells what was found so far does not rule out
+    open_cells    evaluates every candidate of the given cells that is not ruled out
     """
     order: Rows = np.argsort(bound)
     order = order[: np.searchsorted(bound[order], np.inf)]
@@ -32,8 +34,8 @@ def best_first(bound: FloatColumn, group: IntColumn, best: FloatColumn, open_cel
     rank = place_in_run(group[order])
     reach = first
     while len(order):
-        promising = bound[order] < best[group[order]]
-        order, rank = order[promising], rank[promising]
+        left = promising(order)
+        order, rank = order[left], rank[left]
         now = rank < reach
         if now.any():
             open_cells(order[now])

@@ -22,11 +22,12 @@ from planner.cluster.network import link_finder
 from planner.cluster.racks import ROOM_LIMITS
 from planner.cluster.templates import templates
 from planner.exact import RACK_PARTS, SERVER_PARTS
+from planner.goals import BestOfEach, groups
 from planner.ground import existing_room, ground
 from planner.outcomes import objective_key
 from planner.request import FabricChoice, Limits
 from planner.search import training_space
-from planner.search.columns import PRECISIONS, TrainingColumns
+from planner.search.columns import TrainingColumns
 from planner.subject import subject
 from planner.training import TrainingStage
 from planner.training_search import TrainingSearch
@@ -199,7 +200,7 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
     )
     stands = on(request)
     stage = TrainingStage.on(stands, LIBRARY.training_efficiency.on(stands.platforms))
-    search = TrainingSearch.of(stage)
+    search = TrainingSearch.of(stage, BestOfEach.of(objective, len(stands.precisions)))
     parts = []
     for platform in range(len(stands.precisions)):
         layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, stage.workload)
@@ -207,11 +208,11 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
         cells = choices.cells(layouts.take(layout), choice)
         parts.append(training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))[1])
     candidates = TrainingColumns.concatenate(parts)
-    best = np.full(len(search.best), np.inf)
+    best = np.full(len(search.goal.best), np.inf)
     outcomes = stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes
-    np.minimum.at(best, candidates.platform * len(PRECISIONS) + candidates.precision, objective_key(outcomes, objective))
+    np.minimum.at(best, groups(candidates), objective_key(outcomes, objective))
     search.run(lambda share: None)
-    assert np.allclose(search.best, best, rtol=1e-12)
+    assert np.allclose(search.goal.best, best, rtol=1e-12)
 
 
 # The room

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.outcomes import REASONS, first_broken, pareto
+from planner.outcomes import REASONS, first_broken, undominated
 
 
 def dominated(first, second, row):
@@ -17,7 +17,7 @@ def dominated(first, second, row):
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
 def test_no_frontier_point_is_dominated_and_every_other_point_is_dominated_or_equal_to_one(points):
     first, second = (np.array(column, dtype=float) for column in zip(*points, strict=True))
-    optimal = pareto(first, second)
+    optimal = undominated(first, second)
     kept = {(first[row], second[row]) for row in np.flatnonzero(optimal)}
     for row in range(len(points)):
         if optimal[row]:

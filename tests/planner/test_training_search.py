@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from planner.admission import admitted
+from planner.goals import BestOfEach, Frontier, groups
 from planner.ground import ground
 from planner.library import default_library
-from planner.outcomes import objective_key
+from planner.outcomes import objective_key, undominated
 from planner.request import Limits, PlanRequest
 from planner.search import training_space
 from planner.search.columns import PRECISIONS, TrainingColumns
@@ -36,9 +37,13 @@ def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerator
     return TrainingStage.on(stands, library.training_efficiency.on(stands.platforms))
 
 
+def search_for(stage, goal=None):
+    return TrainingSearch.of(stage, goal or BestOfEach.of(stage.ground.request.objective, len(stage.ground.precisions)))
+
+
 def cells_on(stage, platform):
     """Every cell on one platform, whether it fits or not."""
-    search = TrainingSearch.of(stage)
+    search = search_for(stage)
     layouts = search.layouts(platform)
     choices = training_space.Choices.of(search.shape, stage.workload)
     layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
@@ -47,7 +52,7 @@ def cells_on(stage, platform):
 
 def everything(stage):
     """All candidates of the space, and the bounds of each: its pipeline's, its own."""
-    search = TrainingSearch.of(stage)
+    search = search_for(stage)
     parts, bounds = [], []
     for platform in range(len(stage.ground.precisions)):
         cells = cells_on(stage, platform)
@@ -56,10 +61,10 @@ def everything(stage):
         pipelines = dataclasses.replace(cells, zero_stage=np.ones(len(cells), dtype=np.int32))
         alone = stage.alone(pipelines)
         most = search.most_ranks(pipelines)
-        pipeline_bound = stage.pipeline_bound(pipelines, alone, search.fewest_ranks(alone, most), most)
+        pipeline_bound = stage.pipeline_bounds(pipelines, alone, search.fewest_ranks(alone, most), most, search.goal.objectives)[0]
         rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
         parts.append(candidates)
-        bounds.append(np.stack([pipeline_bound[rows], search.bound(candidates, alone.take(rows))], axis=1))
+        bounds.append(np.stack([pipeline_bound[rows], search.bounds(candidates, alone.take(rows))[0]], axis=1))
     return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 2)), *bounds])
 
 
@@ -80,12 +85,12 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
     assert (bounds[known] <= exact[known, None] * (1 + 1e-9) + 1e-12).all()
 
     key = objective_key(outcomes, objective)
-    group = candidates.platform * len(PRECISIONS) + candidates.precision
+    group = groups(candidates)
     best = np.full(len(stage.ground.precisions) * len(PRECISIONS), np.inf)
     np.minimum.at(best, group, key)
-    search = TrainingSearch.of(stage)
+    search = search_for(stage)
     search.run(lambda share: None)
-    assert np.allclose(search.best, best, rtol=1e-12)
+    assert np.allclose(search.goal.best, best, rtol=1e-12)
 
 
 SMALL_MODELS = ("llama3.2-1b", "llama3.2-3b", "qwen3-8b", "llama3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b")
@@ -113,18 +118,37 @@ def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
     stage = stage_for(**space)
     candidates, _ = everything(stage)
     outcomes = evaluated(stage, candidates)
-    group = candidates.platform * len(PRECISIONS) + candidates.precision
+    group = groups(candidates)
     for objective in OBJECTIVES:
         best = np.full(len(PRECISIONS), np.inf)
         np.minimum.at(best, group, objective_key(outcomes, objective))
-        search = TrainingSearch.of(stage_for(objective=objective, **space))
+        search = search_for(stage_for(objective=objective, **space))
         search.run(lambda share: None)
-        assert np.allclose(search.best, best, rtol=1e-12), objective
+        assert np.allclose(search.goal.best, best, rtol=1e-12), objective
+
+
+AXES = [("cost", "time"), ("cost", "power"), ("time", "power"), ("carbon", "time"), ("throughput", "cost"), ("carbon", "power")]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_on_small_spaces_every_frontier_is_that_of_brute_force(seed):
+    space = small_space(seed)
+    stage = stage_for(**space)
+    outcomes = evaluated(stage, everything(stage)[0])
+    for axes in AXES:
+        found, _ = search_for(stage, goal := Frontier(axes)).run(lambda share: None)
+        first, second = (objective_key(outcomes.take(outcomes.feasible), axis) for axis in axes)
+        optimal = undominated(first, second)
+        order = np.argsort(first[optimal])
+        assert np.allclose(goal.first, first[optimal][order], rtol=1e-12), axes
+        assert np.allclose(goal.second, second[optimal][order], rtol=1e-12), axes
+        kept = set(zip(*(objective_key(found, axis).tolist() for axis in axes), strict=True))
+        assert set(zip(goal.first.tolist(), goal.second.tolist(), strict=True)) <= kept
 
 
 def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell_is_tried_with():
     stage = stage_for(max_devices=16, accelerators=["nvidia-h100-sxm-80gb"])
-    search = TrainingSearch.of(stage)
+    search = search_for(stage)
     pipelines = search.pipelines()
     of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), stage.usable_bytes)
     everywhere = cells_on(stage, 0)
@@ -143,7 +167,7 @@ def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell
 def test_the_search_reports_what_it_did():
     stage = stage_for()
     shares = []
-    outcomes, account = TrainingSearch.of(stage).run(shares.append)
+    outcomes, account = search_for(stage).run(shares.append)
     assert account.feasible == account.evaluated - sum(account.rejected.values())
     assert account.pruned > account.evaluated
     assert outcomes.feasible.all()

@@ -1,0 +1,34 @@
+"""Frontiers of whole requests: nothing beats a point, and the best plan is never beyond them."""
+
+import pytest
+
+from planner import PlanRequest, frontier, plan
+
+TRAINING = PlanRequest.parse(
+    {
+        "model": "llama3.1-8b",
+        "workload": {"kind": "training", "tokens": 1e11, "deadline_days": 60},
+        "limits": {"max_devices": 512, "accelerators": ["nvidia-h100-sxm-80gb", "nvidia-b200-sxm-180gb", "amd-mi300x", "google-tpu-v5p"]},
+    }
+)
+SERVING = PlanRequest.parse({"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 20}})
+FIGURES = {"cost": "cost_usd", "time": "time_s", "power": "facility_w", "carbon": "carbon_kgco2e"}
+
+
+@pytest.mark.parametrize("request_", [TRAINING, SERVING], ids=["training", "serving"])
+@pytest.mark.parametrize("axes", [("cost", "time"), ("power", "time"), ("carbon", "cost")])
+def test_along_a_frontier_one_figure_rises_as_the_other_falls(request_, axes):
+    points = frontier(request_, axes)
+    first, second = ([getattr(point, FIGURES[axis]) for point in points if not point.at_least] for axis in axes)
+    assert points
+    assert first == sorted(first)
+    assert second == sorted(second, reverse=True)
+
+
+@pytest.mark.parametrize("objective", ["cost", "time", "power", "carbon"])
+def test_the_ends_of_a_frontier_are_the_best_of_each_objective(objective):
+    best = plan(TRAINING.model_copy(update={"objective": objective}))
+    other = "time" if objective != "time" else "cost"
+    ends = frontier(TRAINING, (objective, other))
+    figures = [getattr(point, FIGURES[objective]) for point in best.frontier if not point.at_least]
+    assert min(getattr(point, FIGURES[objective]) for point in ends if not point.at_least) == pytest.approx(min(figures))
