@@ -1,18 +1,23 @@
-"""`rackwright frontier`: every configuration of the shortlist, as CSV for spreadsheets or Parquet for programs."""
+"""`rackwright frontier`: the configurations that a plan keeps, or those that nothing beats in two objectives, as CSV for
+spreadsheets or Parquet for programs.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from cli import Commands
 from cli.requests import faults_named, read_requests
 from cli.tables import cells
 from facts.errors import Fault, RackwrightError
-from planner import plan
+from planner import frontier, plan
 from planner.answer import FrontierPoint
-from planner.library import load_library
+from planner.library import Library, load_library
+from planner.request import Objective, PlanRequest
+from planner.subject import subject
 from planner.tables import FRONTIER_COLUMNS
 from texts.csv_cells import csv_bytes
 
@@ -23,9 +28,16 @@ _NAMES = ("request", "model", *(column.name for column in FRONTIER_COLUMNS))
 
 def register(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("frontier", description="Write every configuration of the shortlist. Exit code 1: nothing fits.")
+    parser = commands.add_parser("frontier", description="Write the configurations that a plan keeps. Exit code 1: nothing fits.")
     parser.add_argument("requests", nargs="+", metavar="REQUEST", help="request in YAML or JSON; - reads standard input")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write: .csv or .parquet")
+    parser.add_argument(
+        "--axes",
+        nargs=2,
+        choices=get_args(Objective),
+        metavar="OBJECTIVE",
+        help=f"of the whole space, what nothing beats in both of two objectives: {', '.join(get_args(Objective))}",
+    )
     parser.add_argument("--catalog", action="append", default=[], type=Path, metavar="FILE", help="own catalog entries; may be repeated")
     parser.set_defaults(run=run)
 
@@ -40,13 +52,21 @@ def run(arguments: argparse.Namespace) -> int:
     points: list[NamedPoint] = []
     for named in requests:
         with faults_named(named.name):
-            answer = plan(named.request, library)
-        points += [(named.name, answer.model_name, point) for point in answer.frontier]
+            points += [(named.name, *point) for point in _points(named.request, arguments.axes, library)]
     try:
         _WRITERS[ending](arguments.output, points)
     except OSError as error:
         raise RackwrightError(Fault("file_unwritable", str(arguments.output), value=error.strerror or "")) from None
     return 0 if points else 1
+
+
+def _points(request: PlanRequest, axes: list[Objective] | None, library: Library) -> list[tuple[str, FrontierPoint]]:
+    """Name of the model and configuration of each point."""
+    if axes is None:
+        answer = plan(request, library)
+        return [(answer.model_name, point) for point in answer.frontier]
+    name = subject(request, library.models).name
+    return [(name, point) for point in frontier(request, (axes[0], axes[1]), library)]
 
 
 def _csv(path: Path, points: Sequence[NamedPoint]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cli import frontier
 from cli.main import main
 from cli.requests import read_requests
+from planner import frontier as frontier_of
 from planner import plan
 from planner.tables import FRONTIER_COLUMNS
 
@@ -58,6 +59,17 @@ def test_the_frontier_file_holds_every_point_of_the_plan(ending, answer, tmp_pat
     assert list(rows[0]) == ["request", "model", *(column.name for column in FRONTIER_COLUMNS)]
     assert costs == [point.cost_usd for point in answer.frontier]
     assert [row["pareto"] == "yes" for row in rows] == [point.pareto for point in answer.frontier]
+
+
+def test_a_frontier_of_two_objectives_is_that_of_the_whole_space(tmp_path):
+    path = tmp_path / "frontier.csv"
+    assert main(["frontier", str(SMALL), "--axes", "power", "time", "-o", str(path)]) == 0
+    rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"))))
+    (named,) = read_requests([str(SMALL)])
+    points = frontier_of(named.request, ("power", "time"))
+    assert [float(row["facility_w"]) for row in rows] == [point.facility_w for point in points]
+    assert len(points) > 1
+    assert {row["pareto"] for row in rows} == {"yes"}
 
 
 def test_a_frontier_file_of_another_kind_or_too_long_is_refused(tmp_path, capsys, monkeypatch):
