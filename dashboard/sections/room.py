@@ -6,10 +6,13 @@ import streamlit as st
 
 from dashboard.charts.fabric import fabric_figure, failure_sentences
 from dashboard.charts.figure import show_figure
+from dashboard.charts.torus import torus_figure, torus_sentences
+from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.tables import Column, Table, csv_button, file_name, show_table
 from dashboard.wording import plain, word
 from planner.answer import Fabric, Plan, Recommendation
+from planner.cluster.slices import torus_axes
 from texts import numbers
 from texts.csv_cells import Cell
 from texts.translations import mark
@@ -40,6 +43,7 @@ FAILURE_COLUMNS = (
 
 def room(plan: Plan, shown: Recommendation) -> None:
     """Networks, failures and racks of the shown option; a rented one has a provider's."""
+    _torus(plan, shown)
     built = shown.fabric
     if built is None:
         st.markdown(plain(say("This option is rented: its network and racks are the provider's.")))
@@ -58,6 +62,18 @@ def room(plan: Plan, shown: Recommendation) -> None:
     if compute is not None:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in failure_sentences(compute)))
     show_table(failures_table(built), say("What is left of each network after one part of it fails."))
+
+
+def _torus(plan: Plan, shown: Recommendation) -> None:
+    """The slice that one replica, or the run, takes of a pod whose accelerators are wired to their neighbours."""
+    hardware = library().hardware
+    chip = hardware.accelerators.get(shown.accelerator_id)
+    link = hardware.scale_up_links.get(chip.scale_up_link_id or "") if chip else None
+    devices = shown.devices // shown.replicas
+    if link is None or not torus_axes(link) or devices < 2:
+        return
+    show_figure(torus_figure(link, devices), file_name((plan.model_name, "torus"), ".csv"))
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in torus_sentences(link, devices)))
 
 
 def networks_table(built: Fabric) -> Table:

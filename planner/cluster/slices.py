@@ -47,11 +47,20 @@ class Slice:
         """Links on the longest of the shortest paths: half of an axis that wraps, the whole of one that does not."""
         return sum(side // 2 if wrap else side - 1 for side, wrap in zip(self.shape, self.wraps, strict=True))
 
-    def bisection_bytes_per_s(self, device_bytes_per_s: float) -> float:
-        """Rate across the middle of the longest axis, both of its cuts where it wraps (equation 6.1)."""
-        link = device_bytes_per_s / (2 * len(self.shape))
+    @property
+    def links(self) -> tuple[int, ...]:
+        """Links along each axis."""
+        return tuple(self.devices // side * (side if wrap else side - 1) for side, wrap in zip(self.shape, self.wraps, strict=True))
+
+    @property
+    def crossing_links(self) -> int:
+        """Links across the middle of the longest axis, both of its cuts where it wraps."""
         side, wrap = max(zip(self.shape, self.wraps, strict=True))
-        return (2 if wrap else 1) * self.devices / side * link if side > 1 else 0.0
+        return (2 if wrap else 1) * self.devices // side if side > 1 else 0
+
+    def bisection_bytes_per_s(self, device_bytes_per_s: float) -> float:
+        """Rate across the middle of the longest axis (equation 6.1)."""
+        return self.crossing_links * device_bytes_per_s / (2 * len(self.shape))
 
 
 def torus_axes(link: ScaleUpLink | None) -> int:
@@ -86,6 +95,12 @@ def legal_slices(axes: int, most_devices: int) -> tuple[Slice, ...]:
         if prod(box) <= most_devices:
             compact.setdefault(prod(box), box)
     return tuple(Slice(box, tuple(side >= rule.wraps_from and min(box) >= (rule.cube or 1) for side in box)) for box in compact.values())
+
+
+def slice_for(link: ScaleUpLink, devices: int) -> Slice:
+    """The smallest legal slice with `devices` devices; the largest one where it takes several."""
+    known = legal_slices(torus_axes(link), most_devices(link))
+    return next((slice_ for slice_ in known if slice_.devices >= devices), known[-1])
 
 
 def slice_devices(link: ScaleUpLink, devices: NDArray[np.integer]) -> NDArray[np.int64]:

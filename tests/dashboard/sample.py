@@ -218,8 +218,8 @@ def plan(request: PlanRequest = SERVING, options: int = 3) -> Plan:
 def library() -> SimpleNamespace:
     """As much of a library as pages read: the real models, two accelerators."""
     accelerators = {
-        "example-accelerator": SimpleNamespace(id="example-accelerator", name="Example <b>X</b>", vendor="Example"),
-        "other-accelerator": SimpleNamespace(id="other-accelerator", name="Other Y", vendor="Other"),
+        "example-accelerator": SimpleNamespace(id="example-accelerator", name="Example <b>X</b>", vendor="Example", scale_up_link_id=None),
+        "other-accelerator": SimpleNamespace(id="other-accelerator", name="Other Y", vendor="Other", scale_up_link_id=None),
     }
-    hardware = SimpleNamespace(accelerators=accelerators, servers={}, release="2026-11-22", digest="sample")
+    hardware = SimpleNamespace(accelerators=accelerators, servers={}, scale_up_links={}, release="2026-11-22", digest="sample")
     return SimpleNamespace(hardware=hardware, models=load_models(), digest="abcdef0123456789")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware_db import load_hardware
-from planner.cluster.slices import legal_slices, most_devices, slice_devices, torus_axes
+from planner.cluster.slices import Slice, legal_slices, most_devices, slice_devices, slice_for, torus_axes
 
 LINKS = [link for link in load_hardware().scale_up_links.values() if torus_axes(link)]
 
@@ -56,3 +56,22 @@ def test_every_slice_is_a_box_of_its_devices():
     for slice_ in legal_slices(3, 9216):
         assert prod(slice_.shape) == slice_.devices
         assert tuple(sorted(slice_.shape)) == slice_.shape
+
+
+@pytest.mark.parametrize(
+    ("cut", "links", "crossing"),
+    [
+        (Slice((4, 4, 4), (True, True, True)), (64, 64, 64), 32),  # each of 64 devices has one link onward on every axis
+        (Slice((2, 4), (False, False)), (4, 6), 2),
+        (Slice((8, 16), (False, True)), (112, 128), 16),
+        (Slice((1, 1), (False, False)), (0, 0), 0),
+    ],
+)
+def test_links_are_those_between_neighbours(cut, links, crossing):
+    assert (cut.links, cut.crossing_links) == (links, crossing)
+
+
+@given(st.sampled_from(LINKS), st.integers(1, 50_000))
+def test_a_slice_is_the_smallest_that_holds_the_devices_or_the_largest_there_is(link, devices):
+    cut = slice_for(link, devices)
+    assert cut.devices == min(slice_devices(link, np.array([devices]))[0], legal_slices(torus_axes(link), most_devices(link))[-1].devices)
