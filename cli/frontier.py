@@ -1,5 +1,5 @@
-"""`rackwright frontier`: the configurations that a plan keeps, or those that nothing beats in two objectives, as CSV for
-spreadsheets or Parquet for programs.
+"""`rackwright frontier`: the configurations that a plan keeps, those that nothing beats in two objectives, or all that fit, as
+CSV for spreadsheets or Parquet for programs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from cli import Commands
 from cli.requests import faults_named, read_requests
 from cli.tables import cells
 from facts.errors import Fault, RackwrightError
-from planner import frontier, plan
+from planner import plan
 from planner.answer import FrontierPoint
 from planner.library import Library, load_library
+from planner.pareto import Axes, configurations, frontier
 from planner.request import Objective, PlanRequest
 from planner.subject import subject
 from planner.tables import FRONTIER_COLUMNS
@@ -38,6 +39,7 @@ def register(commands: Commands) -> None:
         metavar="OBJECTIVE",
         help=f"of the whole space, what nothing beats in both of two objectives: {', '.join(get_args(Objective))}",
     )
+    parser.add_argument("--all", action="store_true", help="what else fits of all that was evaluated, beside that frontier (cost, time)")
     parser.add_argument("--catalog", action="append", default=[], type=Path, metavar="FILE", help="own catalog entries; may be repeated")
     parser.set_defaults(run=run)
 
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     points: list[NamedPoint] = []
     for named in requests:
         with faults_named(named.name):
-            points += [(named.name, *point) for point in _points(named.request, arguments.axes, library)]
+            points += [(named.name, *point) for point in _points(named.request, arguments.axes, library, everything=arguments.all)]
     try:
         _WRITERS[ending](arguments.output, points)
     except OSError as error:
@@ -60,13 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if points else 1
 
 
-def _points(request: PlanRequest, axes: list[Objective] | None, library: Library) -> list[tuple[str, FrontierPoint]]:
+def _points(request: PlanRequest, axes: list[Objective] | None, library: Library, *, everything: bool) -> list[tuple[str, FrontierPoint]]:
     """Name of the model and configuration of each point."""
-    if axes is None:
+    if axes is None and not everything:
         answer = plan(request, library)
         return [(answer.model_name, point) for point in answer.frontier]
     name = subject(request, library.models).name
-    return [(name, point) for point in frontier(request, (axes[0], axes[1]), library)]
+    both: Axes = (axes[0], axes[1]) if axes else ("cost", "time")
+    return [(name, point) for point in (configurations if everything else frontier)(request, both, library)]
 
 
 def _csv(path: Path, points: Sequence[NamedPoint]) -> None:

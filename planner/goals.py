@@ -117,6 +117,16 @@ class Frontier:
         return feasible.take(keep)
 
 
+@dataclass(slots=True)
+class Seen(Frontier):
+    """The frontier of two objectives, and beside it everything feasible that is evaluated on the way."""
+
+    def learn(self, outcomes: Outcomes[Candidates]) -> Outcomes[Candidates]:
+        """Move the frontier out; all that fits is worth keeping."""
+        Frontier.learn(self, outcomes)
+        return outcomes.take(outcomes.feasible)
+
+
 def groups(columns: TrainingColumns | ServingColumns) -> IntColumn:
     """Platform and number format, as one number."""
     return columns.platform * len(PRECISIONS) + columns.precision

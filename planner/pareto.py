@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from planner.answer import FrontierPoint
 from planner.economics.power import operational_kgco2e
-from planner.goals import Frontier
+from planner.goals import Frontier, Seen
 from planner.ground import Ground
 from planner.library import Library, default_library
 from planner.outcomes import Candidates, Outcomes, objective_key, undominated
@@ -20,26 +20,50 @@ from planner.search.columns import PRECISIONS, BoolColumn
 _MOST_SEEN = 1_000
 
 
+Axes = tuple[Objective, Objective]
+Progress = Callable[[float], None]
+
+
 def frontier(
-    request: PlanRequest,
-    axes: tuple[Objective, Objective],
-    library: Library | None = None,
-    progress: Callable[[float], None] | None = None,
+    request: PlanRequest, axes: Axes, library: Library | None = None, progress: Progress | None = None
 ) -> tuple[FrontierPoint, ...]:
     """Every configuration of the whole space that no other beats in both of `axes`; costs in closed form, the first axis ascending.
 
     Raises `RackwrightError` as `plan` does.
     """
-    question, report, goal = Question.of(request, library or default_library()), progress or (lambda share: None), Frontier(axes)
+    return tuple(point for point in _searched(request, Frontier(axes), library, progress, None) if point.pareto)
+
+
+def configurations(
+    request: PlanRequest,
+    axes: Axes = ("cost", "time"),
+    library: Library | None = None,
+    progress: Progress | None = None,
+    most: int | None = None,
+) -> Iterator[FrontierPoint]:
+    """The frontier of `axes`, marked, and what else fits of all that the search for it evaluated; the first axis ascending.
+
+    Where there are more than `most`, those that are best in the first axis stay beside the frontier. Raises `RackwrightError` as
+    `plan` does, before the first configuration.
+    """
+    return _searched(request, Seen(axes), library, progress, most)
+
+
+def _searched(
+    request: PlanRequest, goal: Frontier, library: Library | None, progress: Progress | None, most: int | None
+) -> Iterator[FrontierPoint]:
+    question, report = Question.of(request, library or default_library()), progress or (lambda share: None)
+
+    def listed(found: Outcomes[Candidates]) -> Iterator[FrontierPoint]:
+        first, second = (objective_key(found, axis) for axis in goal.objectives)
+        optimal = undominated(first, second)
+        rows = np.lexsort((second, first, ~optimal))[:most]
+        rows = rows[np.lexsort((second[rows], first[rows]))]
+        return _points(found.take(rows), optimal[rows], question.ground)
+
     if isinstance(request.workload, Serving):
-        return _optimal_points(question.serving().search(goal, report)[0], axes, question.ground)
-    return _optimal_points(question.training().search(goal, report)[0], axes, question.ground)
-
-
-def _optimal_points(found: Outcomes[Candidates], axes: tuple[Objective, Objective], ground: Ground) -> tuple[FrontierPoint, ...]:
-    first, second = (objective_key(found, axis) for axis in axes)
-    optimal = found.take(np.flatnonzero(undominated(first, second))[np.argsort(first[undominated(first, second)])])
-    return _points(optimal, np.ones(len(optimal), dtype=np.bool_), ground)
+        return listed(question.serving().search(goal, report)[0])
+    return listed(question.training().search(goal, report)[0])
 
 
 def seen_points(survivors: Outcomes[Candidates], ground: Ground) -> tuple[FrontierPoint, ...]:
@@ -50,9 +74,9 @@ def seen_points(survivors: Outcomes[Candidates], ground: Ground) -> tuple[Fronti
     return tuple(sorted(points, key=lambda point: (point.cost_usd, point.time_s, point.accelerator_id)))
 
 
-def _points(found: Outcomes[Candidates], optimal: BoolColumn, ground: Ground) -> tuple[FrontierPoint, ...]:
+def _points(found: Outcomes[Candidates], optimal: BoolColumn, ground: Ground) -> Iterator[FrontierPoint]:
     ids, site = ground.platforms.accelerator_id, ground.request.site
-    return tuple(
+    return (
         FrontierPoint(
             accelerator_id=ids[found.columns.platform[row]],
             devices=int(found.devices[row]),

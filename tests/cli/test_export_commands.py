@@ -72,6 +72,19 @@ def test_a_frontier_of_two_objectives_is_that_of_the_whole_space(tmp_path):
     assert {row["pareto"] for row in rows} == {"yes"}
 
 
+@pytest.mark.parametrize("axes", [(), ("power", "time")])
+def test_all_that_fits_holds_the_frontier_of_the_whole_space(axes, answer, tmp_path):
+    path = tmp_path / "all.parquet"
+    assert main(["frontier", str(SMALL), "--all", *(("--axes", *axes) if axes else ()), "-o", str(path)]) == 0
+    table = pd.read_parquet(path)
+    (named,) = read_requests([str(SMALL)])
+    points = frontier_of(named.request, axes or ("cost", "time"))
+    assert len(table) > max(len(answer.frontier), len(points))
+    marked = table[table["pareto"] == "yes"]
+    assert list(marked["total_usd"]) == [point.cost_usd for point in points]
+    assert list(marked["time_s"]) == [point.time_s for point in points]
+
+
 def test_a_frontier_file_of_another_kind_or_too_long_is_refused(tmp_path, capsys, monkeypatch):
     assert main(["frontier", str(SMALL), "-o", str(tmp_path / "frontier.xls")]) == 2
     assert ".csv, .parquet" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import pytest
 
 from planner import PlanRequest, frontier, plan
+from planner.pareto import configurations
 
 TRAINING = PlanRequest.parse(
     {
@@ -23,6 +24,19 @@ def test_along_a_frontier_one_figure_rises_as_the_other_falls(request_, axes):
     assert points
     assert first == sorted(first)
     assert second == sorted(second, reverse=True)
+
+
+@pytest.mark.parametrize("request_", [TRAINING, SERVING], ids=["training", "serving"])
+def test_all_that_fits_is_in_order_with_the_frontier_marked(request_):
+    points = tuple(frontier(request_, ("cost", "time")))
+    everything = list(configurations(request_))
+    assert len(everything) > len(points)
+    assert tuple(point for point in everything if point.pareto) == points
+    complete = [point.cost_usd for point in everything if not point.at_least]
+    assert complete == sorted(complete)
+    fewer = list(configurations(request_, most=len(points) + 3))
+    assert len(fewer) == len(points) + 3
+    assert tuple(point for point in fewer if point.pareto) == points
 
 
 @pytest.mark.parametrize("objective", ["cost", "time", "power", "carbon"])
