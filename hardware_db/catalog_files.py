@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import cast
 
 from facts.cache import cached, digest_of
-from facts.errors import Fault, RackwrightError
-from facts.yaml_files import DEFAULT_LIMITS, Limits, Yaml, parse_yaml
-from hardware_db.convert import Draft
+from facts.errors import RackwrightError
+from facts.yaml_files import Yaml, parse_yaml
+from hardware_db.convert import Draft, entry_list
 from hardware_db.schema.table import Field, Kind, Schema, schema_of
 
 ROOM = Path(__file__).parent
@@ -80,14 +80,6 @@ def entries_of(files: Mapping[str, bytes], schema: Schema) -> Iterator[Draft]:
             yield from _rows(name, files[name], schema)
         elif name.endswith(".yaml") and name != SCHEMA_FILE:
             yield from (Draft(name, values) for values in entry_list(files[name], name))
-
-
-def entry_list(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Mapping[str, Yaml]]:
-    """The list of entries in a YAML file; raises `RackwrightError` if it is anything else."""
-    entries = parse_yaml(content, name, limits) or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise RackwrightError(Fault("catalog_not_a_list", name, allowed="a list of entries"))
-    return cast("list[Mapping[str, Yaml]]", entries)
 
 
 def _rows(name: str, content: bytes, schema: Schema) -> Iterator[Draft]:

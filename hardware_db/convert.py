@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias, TypeVar, cast
 
-from facts.yaml_files import Yaml
+from facts.errors import Fault, RackwrightError
+from facts.yaml_files import DEFAULT_LIMITS, Limits, Yaml, parse_yaml
 from hardware_db import records
 from hardware_db.records import Accelerator, CloudOffer, Fact, NicSlot, Price, ReferenceFabric, Server, StorageBenchmark, Value
 from hardware_db.schema.table import Field, Kind, Schema
@@ -33,6 +34,14 @@ class Draft:
     def kind(self) -> str:
         """The kind of the entry."""
         return str(self.values["kind"])
+
+
+def entry_list(content: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Mapping[str, Yaml]]:
+    """The list of entries in a YAML file; raises `RackwrightError` if it is anything else."""
+    entries = parse_yaml(content, name, limits) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RackwrightError(Fault("catalog_not_a_list", name, allowed="a list of entries"))
+    return cast("list[Mapping[str, Yaml]]", entries)
 
 
 def record_of(draft: Draft, schema: Schema) -> Fact:

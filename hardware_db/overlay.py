@@ -15,8 +15,7 @@ from typing import cast
 
 from facts.errors import Fault, RackwrightError, shown
 from facts.yaml_files import Limits, Yaml, read_bounded
-from hardware_db.catalog_files import entry_list
-from hardware_db.convert import Draft, Values, sources_of
+from hardware_db.convert import Draft, Values, entry_list, sources_of
 from hardware_db.schema.models import Models
 from hardware_db.schema.table import Schema
 from hardware_db.validity import reference_faults

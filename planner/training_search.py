@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,7 @@ from planner.search.best_first import Rows, best_first
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
 from planner.search.runs import place_in_run, run_begins
 from planner.search.shape import ModelShape
-
-if TYPE_CHECKING:
-    from planner.training import Alone, TrainingStage
+from planner.trained_model import Alone, TrainedModel
 
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
@@ -63,7 +60,7 @@ class Pipelines:
 class TrainingSearch:
     """One search for a goal: what was found so far, and the account."""
 
-    stage: TrainingStage
+    model: TrainedModel
     shape: ModelShape
     counts: IntColumn  # shape (platforms, most counts), padded with 0
     goal: Goal
@@ -71,18 +68,18 @@ class TrainingSearch:
     found: list[Outcomes[TrainingColumns]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, stage: TrainingStage, goal: Goal) -> TrainingSearch:
+    def of(cls, model: TrainedModel, goal: Goal) -> TrainingSearch:
         """A search that has found nothing yet."""
-        counts = [_counts(stage, platform) for platform in range(len(stage.ground.precisions))]
+        counts = [_counts(model, platform) for platform in range(len(model.ground.precisions))]
         table = np.zeros((len(counts), max(map(len, counts))), dtype=np.int32)
         for platform, row in enumerate(counts):
             table[platform, : len(row)] = row
-        return cls(stage, ModelShape.of(stage.ground.subject.architecture), table, goal)
+        return cls(model, ModelShape.of(model.ground.subject.architecture), table, goal)
 
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
         pipelines = self.pipelines()
-        bounds = self.stage.pipeline_bounds(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most, self.goal.objectives)
+        bounds = self.model.pipeline_bounds(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most, self.goal.objectives)
         group, opened = groups(pipelines.columns), np.zeros(len(pipelines.columns), dtype=np.bool_)
 
         def promising(rows: Rows) -> BoolColumn:
@@ -100,9 +97,9 @@ class TrainingSearch:
     def pipelines(self) -> Pipelines:
         """All cells that fit with the most ranks, by pipeline; the others are counted, and how nearly they fit."""
         layouts = TrainingColumns.concatenate([self.layouts(platform) for platform in range(len(self.counts))])
-        choices = training_space.Choices.of(self.shape, self.stage.workload)
-        memory = CellMemory.of(layouts, choices, self.stage.memory_bytes, self._max_devices)
-        usable_bytes, least_bytes = self.stage.usable_bytes[layouts.platform], memory.least_bytes
+        choices = training_space.Choices.of(self.shape, self.model.workload)
+        memory = CellMemory.of(layouts, choices, self.model.memory_bytes, self._max_devices)
+        usable_bytes, least_bytes = self.model.usable_bytes[layouts.platform], memory.least_bytes
         fits = least_bytes <= usable_bytes[:, None]
         nearest = np.where(fits, np.inf, least_bytes).min(axis=1, initial=np.inf) / usable_bytes - 1.0
         near = np.isfinite(nearest)
@@ -113,7 +110,7 @@ class TrainingSearch:
         first = np.flatnonzero(run_begins(layout, choices.pipeline[choice]))
         columns = choices.cells(layouts.take(layout[first]), choice[first])
         columns = replace(columns, zero_stage=np.ones(len(first), dtype=np.int32))
-        alone, most = self.stage.alone(columns), self.most_ranks(columns)
+        alone, most = self.model.alone(columns), self.most_ranks(columns)
         return Pipelines(
             columns,
             alone,
@@ -130,7 +127,7 @@ class TrainingSearch:
         """Evaluate the cells of some pipelines at the device counts that fit, end in time, and could still be best: small
         clusters first where nothing is known yet.
         """
-        of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.stage.usable_bytes)
+        of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.model.usable_bytes)
         rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
         early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
         self._evaluate(candidates.take(early))
@@ -145,10 +142,10 @@ class TrainingSearch:
 
     def _bounds(self, candidates: TrainingColumns, alone: Alone) -> tuple[FloatColumn, ...]:
         devices = candidates.devices
-        holdings = self.stage.ground.holdings(candidates.platform, devices)
-        bare = self.stage.ground.servers_alone(candidates.platform, devices)
+        holdings = self.model.ground.holdings(candidates.platform, devices)
+        bare = self.model.ground.servers_alone(candidates.platform, devices)
         shared = replace(holdings, servers_usd=bare.servers_usd, accelerators_w=bare.accelerators_w, hosts_w=bare.hosts_w)
-        return self.stage.bounds(candidates, alone.run_s(candidates.dp), shared, devices, self.goal.objectives)
+        return self.model.bounds(candidates, alone.run_s(candidates.dp), shared, devices, self.goal.objectives)
 
     def _evaluate(self, candidates: TrainingColumns) -> None:
         self.account.pruned -= len(candidates)
@@ -157,32 +154,32 @@ class TrainingSearch:
 
     def fewest_ranks(self, alone: Alone, most: IntColumn) -> IntColumn:
         """Ranks with which each pipeline ends in time at best; when none does, nearly the most, to learn how late it is."""
-        if self.stage.workload.devices is not None:
+        if self.model.workload.devices is not None:
             return most
-        spare_s = np.maximum(self.stage.allowed_s - alone.fixed_s, 1e-9)
+        spare_s = np.maximum(self.model.allowed_s - alone.fixed_s, 1e-9)
         late = np.fmin(alone.shared_s / spare_s, _NEAR_MOST * most)  # NaN, nearly the most: no time is known
         fewest: IntColumn = np.maximum(1, np.ceil(late)).astype(np.int32)
         return fewest
 
     def _fitting(self, columns: TrainingColumns) -> Outcomes[TrainingColumns]:
         """Outcomes of the candidates that fit in memory; the others are counted, and no more is computed for them."""
-        used_bytes = self.stage.memory_bytes(columns)
-        excess = used_bytes / self.stage.usable_bytes[columns.platform] - 1.0
+        used_bytes = self.model.memory_bytes(columns)
+        excess = used_bytes / self.model.usable_bytes[columns.platform] - 1.0
         fits = excess <= 0.0
         self.account.evaluated += int((~fits).sum())
         self.account.rejected["memory"] += int((~fits).sum())
         self.account.miss(columns.platform[~fits], _MEMORY, excess[~fits])
-        outcomes = self.stage.evaluate(columns.take(fits), used_bytes[fits]).outcomes if fits.any() else Outcomes.none(columns)
+        outcomes = self.model.evaluate(columns.take(fits), used_bytes[fits]).outcomes if fits.any() else Outcomes.none(columns)
         self.account.record(outcomes)
         return outcomes
 
     def layouts(self, platform: int) -> TrainingColumns:
         """All layouts on one platform."""
-        ground = self.stage.ground
+        ground = self.model.ground
         formats, domain = ground.precisions[platform], int(ground.platforms.scale_up_domain[platform])
         if not formats:
             self.account.reject_platform(platform, "format")
-        return training_space.layouts(self.shape, self.stage.workload, domain, self._max_devices, formats).on(platform)
+        return training_space.layouts(self.shape, self.model.workload, domain, self._max_devices, formats).on(platform)
 
     def most_ranks(self, columns: TrainingColumns) -> IntColumn:
         """Data-parallel ranks of each strategy at the largest device count."""
@@ -194,8 +191,8 @@ class TrainingSearch:
         return int(self.counts.max())
 
 
-def _counts(stage: TrainingStage, platform: int) -> IntColumn:
-    if stage.workload.devices is not None:
-        return np.array([stage.workload.devices], dtype=np.int32)
-    per_server = int(stage.ground.platforms.devices_per_server[platform])
-    return training_space.device_counts(per_server, stage.ground.request.limits.max_devices)
+def _counts(model: TrainedModel, platform: int) -> IntColumn:
+    if model.workload.devices is not None:
+        return np.array([model.workload.devices], dtype=np.int32)
+    per_server = int(model.ground.platforms.devices_per_server[platform])
+    return training_space.device_counts(per_server, model.ground.request.limits.max_devices)

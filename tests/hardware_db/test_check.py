@@ -3,8 +3,9 @@
 import pytest
 
 from facts.errors import RackwrightError
-from hardware_db.catalog_files import data_files, entry_list
+from hardware_db.catalog_files import data_files
 from hardware_db.check import check_catalog
+from hardware_db.convert import entry_list
 
 CHIP = "nvidia-b200-sxm-180gb"
 

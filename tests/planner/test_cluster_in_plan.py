@@ -29,7 +29,7 @@ from planner.request import FabricChoice, Limits
 from planner.search import training_space
 from planner.search.columns import TrainingColumns
 from planner.subject import subject
-from planner.training import TrainingStage
+from planner.trained_model import TrainedModel
 from planner.training_search import TrainingSearch
 from texts.words import COOLING, FAILURES, NETWORKS
 
@@ -199,17 +199,17 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
         site={"acquisition": "best"},
     )
     stands = on(request)
-    stage = TrainingStage.on(stands, LIBRARY.training_efficiency.on(stands.platforms))
-    search = TrainingSearch.of(stage, BestOfEach.of(objective, len(stands.precisions)))
+    model = TrainedModel.on(stands, LIBRARY.training_efficiency.on(stands.platforms))
+    search = TrainingSearch.of(model, BestOfEach.of(objective, len(stands.precisions)))
     parts = []
     for platform in range(len(stands.precisions)):
-        layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, stage.workload)
+        layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, model.workload)
         layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
         cells = choices.cells(layouts.take(layout), choice)
         parts.append(training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))[1])
     candidates = TrainingColumns.concatenate(parts)
     best = np.full(len(search.goal.best), np.inf)
-    outcomes = stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes
+    outcomes = model.evaluate(candidates, model.memory_bytes(candidates)).outcomes
     np.minimum.at(best, groups(candidates), objective_key(outcomes, objective))
     search.run(lambda share: None)
     assert np.allclose(search.goal.best, best, rtol=1e-12)

@@ -15,13 +15,13 @@ from planner.search import training_space
 from planner.search.columns import PRECISIONS, TrainingColumns
 from planner.search.shape import ModelShape
 from planner.subject import subject
-from planner.training import TrainingStage
+from planner.trained_model import TrainedModel
 from planner.training_search import TrainingSearch
 
 OBJECTIVES = ["cost", "time", "throughput", "power", "carbon"]
 
 
-def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerators=(), **workload):
+def model_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerators=(), **workload):
     library = default_library()
     raw = {"kind": "training", "tokens": 1e10, "deadline_days": 30, "global_batch_tokens": 1_048_576} | workload
     request = PlanRequest.parse(
@@ -34,51 +34,51 @@ def stage_for(model="llama3.1-8b", objective="cost", max_devices=64, accelerator
     )
     considered, _ = admitted(request.limits, library.hardware)
     stands = ground(request, subject(request, library.models), library.hardware, considered)
-    return TrainingStage.on(stands, library.training_efficiency.on(stands.platforms))
+    return TrainedModel.on(stands, library.training_efficiency.on(stands.platforms))
 
 
-def search_for(stage, goal=None):
-    return TrainingSearch.of(stage, goal or BestOfEach.of(stage.ground.request.objective, len(stage.ground.precisions)))
+def search_for(model, goal=None):
+    return TrainingSearch.of(model, goal or BestOfEach.of(model.ground.request.objective, len(model.ground.precisions)))
 
 
-def cells_on(stage, platform):
+def cells_on(model, platform):
     """Every cell on one platform, whether it fits or not."""
-    search = search_for(stage)
+    search = search_for(model)
     layouts = search.layouts(platform)
-    choices = training_space.Choices.of(search.shape, stage.workload)
+    choices = training_space.Choices.of(search.shape, model.workload)
     layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
     return choices.cells(layouts.take(layout), choice)
 
 
-def everything(stage):
+def everything(model):
     """All candidates of the space, and the bounds of each: its pipeline's, its own."""
-    search = search_for(stage)
+    search = search_for(model)
     parts, bounds = [], []
-    for platform in range(len(stage.ground.precisions)):
-        cells = cells_on(stage, platform)
+    for platform in range(len(model.ground.precisions)):
+        cells = cells_on(model, platform)
         if not len(cells):
             continue
         pipelines = dataclasses.replace(cells, zero_stage=np.ones(len(cells), dtype=np.int32))
-        alone = stage.alone(pipelines)
+        alone = model.alone(pipelines)
         most = search.most_ranks(pipelines)
-        pipeline_bound = stage.pipeline_bounds(pipelines, alone, search.fewest_ranks(alone, most), most, search.goal.objectives)[0]
+        pipeline_bound = model.pipeline_bounds(pipelines, alone, search.fewest_ranks(alone, most), most, search.goal.objectives)[0]
         rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
         parts.append(candidates)
         bounds.append(np.stack([pipeline_bound[rows], search.bounds(candidates, alone.take(rows))[0]], axis=1))
     return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 2)), *bounds])
 
 
-def evaluated(stage, candidates):
-    return stage.evaluate(candidates, stage.memory_bytes(candidates)).outcomes
+def evaluated(model, candidates):
+    return model.evaluate(candidates, model.memory_bytes(candidates)).outcomes
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective):
     chips = ["nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb", "amd-mi300x", "google-tpu-v5p"]
-    stage = stage_for(objective=objective, max_devices=96, accelerators=chips)
-    candidates, bounds = everything(stage)
+    model = model_for(objective=objective, max_devices=96, accelerators=chips)
+    candidates, bounds = everything(model)
     assert len(candidates) > 100_000
-    outcomes = evaluated(stage, candidates)
+    outcomes = evaluated(model, candidates)
     exact = objective_key(outcomes, objective)
     known = exact < 1e30  # feasible, and with every figure that the objective needs
     assert known.sum() > 1_000
@@ -86,9 +86,9 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
 
     key = objective_key(outcomes, objective)
     group = groups(candidates)
-    best = np.full(len(stage.ground.precisions) * len(PRECISIONS), np.inf)
+    best = np.full(len(model.ground.precisions) * len(PRECISIONS), np.inf)
     np.minimum.at(best, group, key)
-    search = search_for(stage)
+    search = search_for(model)
     search.run(lambda share: None)
     assert np.allclose(search.goal.best, best, rtol=1e-12)
 
@@ -115,14 +115,14 @@ def small_space(seed):
 @pytest.mark.parametrize("seed", range(50))
 def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
     space = small_space(seed)
-    stage = stage_for(**space)
-    candidates, _ = everything(stage)
-    outcomes = evaluated(stage, candidates)
+    model = model_for(**space)
+    candidates, _ = everything(model)
+    outcomes = evaluated(model, candidates)
     group = groups(candidates)
     for objective in OBJECTIVES:
         best = np.full(len(PRECISIONS), np.inf)
         np.minimum.at(best, group, objective_key(outcomes, objective))
-        search = search_for(stage_for(objective=objective, **space))
+        search = search_for(model_for(objective=objective, **space))
         search.run(lambda share: None)
         assert np.allclose(search.goal.best, best, rtol=1e-12), objective
 
@@ -133,10 +133,10 @@ AXES = [("cost", "time"), ("cost", "power"), ("time", "power"), ("carbon", "time
 @pytest.mark.parametrize("seed", range(50))
 def test_on_small_spaces_every_frontier_is_that_of_brute_force(seed):
     space = small_space(seed)
-    stage = stage_for(**space)
-    outcomes = evaluated(stage, everything(stage)[0])
+    model = model_for(**space)
+    outcomes = evaluated(model, everything(model)[0])
     for axes in AXES:
-        found, _ = search_for(stage, goal := Frontier(axes)).run(lambda share: None)
+        found, _ = search_for(model, goal := Frontier(axes)).run(lambda share: None)
         first, second = (objective_key(outcomes.take(outcomes.feasible), axis) for axis in axes)
         optimal = undominated(first, second)
         order = np.argsort(first[optimal])
@@ -147,16 +147,16 @@ def test_on_small_spaces_every_frontier_is_that_of_brute_force(seed):
 
 
 def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell_is_tried_with():
-    stage = stage_for(max_devices=16, accelerators=["nvidia-h100-sxm-80gb"])
-    search = search_for(stage)
+    model = model_for(max_devices=16, accelerators=["nvidia-h100-sxm-80gb"])
+    search = search_for(model)
     pipelines = search.pipelines()
-    of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), stage.usable_bytes)
-    everywhere = cells_on(stage, 0)
+    of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), model.usable_bytes)
+    everywhere = cells_on(model, 0)
     _, candidates = training_space.with_counts(everywhere, search.counts, np.ones(len(everywhere), dtype=np.int32))
-    fits = stage.memory_bytes(candidates) <= stage.usable_bytes[candidates.platform]
+    fits = model.memory_bytes(candidates) <= model.usable_bytes[candidates.platform]
     key = ("tp", "pp", "virtual_stages", "cp", "ep", "micro_batch", "recompute", "precision", "zero_stage")
     rows = dict(zip(zip(*(getattr(cells, name).tolist() for name in key), strict=True), fewest, strict=True))
-    ends = evaluated(stage, candidates).time_s <= stage.allowed_s
+    ends = evaluated(model, candidates).time_s <= model.allowed_s
     for ranks, *choice in zip(
         candidates.dp[fits & ends].tolist(), *(getattr(candidates, name)[fits & ends].tolist() for name in key), strict=True
     ):
@@ -165,9 +165,9 @@ def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell
 
 
 def test_the_search_reports_what_it_did():
-    stage = stage_for()
+    model = model_for()
     shares = []
-    outcomes, account = search_for(stage).run(shares.append)
+    outcomes, account = search_for(model).run(shares.append)
     assert account.feasible == account.evaluated - sum(account.rejected.values())
     assert account.pruned > account.evaluated
     assert outcomes.feasible.all()
@@ -185,9 +185,9 @@ def test_device_counts_step_by_server_then_by_at_most_five_per_cent():
 
 
 def test_every_candidate_is_whole():
-    stage = stage_for()
-    shape = ModelShape.of(stage.ground.subject.architecture)
-    cells = cells_on(stage, 0)
+    model = model_for()
+    shape = ModelShape.of(model.ground.subject.architecture)
+    cells = cells_on(model, 0)
     counts = training_space.device_counts(8, 64)[None, :]
     _, candidates = training_space.with_counts(cells, counts, np.ones(len(cells), dtype=np.int32))
     assert np.isin(candidates.devices, counts).all()
