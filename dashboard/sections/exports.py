@@ -8,35 +8,46 @@ import streamlit as st
 import yaml
 
 from dashboard import report
-from dashboard.language import say
+from dashboard.engine import library
+from dashboard.language import language, say, speaking
 from dashboard.measures import Other
-from dashboard.tables import csv_button, file_name, table_of
+from dashboard.tables import CSV_MIME, Table, file_name, table_of
 from facts.errors import RackwrightError
 from planner.answer import Plan, Recommendation
+from planner.library import Library
 from planner.links import encode_link
+from planner.pareto import configurations
 from planner.tables import BILL_COLUMNS, FRONTIER_COLUMNS, RECOMMENDATION_COLUMNS
+
+FRONTIER_ROWS = 100_000  # more than that and a spreadsheet is the wrong tool; the command line writes all of them as Parquet
 
 
 def exports(plan: Plan, shown: Recommendation, other: Other | None) -> None:
-    """The two usual files as buttons, the others one press away. The report compares with `other`."""
+    """The two usual files as buttons, the others one press away; each is made when it is asked for. The report compares with `other`."""
     name = (plan.model_name, plan.request.workload.kind, plan.catalog_release)
-    csv_button(
-        say("Export options as CSV"), table_of(RECOMMENDATION_COLUMNS, plan.recommendations), file_name(name, ".csv"), "csv:recommendations"
-    )
-    csv_button(say("Export bill as CSV"), table_of(BILL_COLUMNS, shown.bill), file_name((*name, "bill"), ".csv"), "csv:bill")
-    place = st.context.url or ""
+    _table(say("Export options as CSV"), lambda: table_of(RECOMMENDATION_COLUMNS, plan.recommendations), file_name(name, ".csv"))
+    _table(say("Export bill as CSV"), lambda: table_of(BILL_COLUMNS, shown.bill), file_name((*name, "bill"), ".csv"))
+    place, known = st.context.url or "", library()
     with st.popover(say("More exports")):
-        csv_button(
-            say("Export frontier as CSV"), table_of(FRONTIER_COLUMNS, plan.frontier), file_name((*name, "frontier"), ".csv"), "csv:frontier"
+        _table(say("Export frontier as CSV"), lambda: frontier_table(plan, known), file_name((*name, "frontier"), ".csv"))
+        _file(
+            say("Export question as YAML"),
+            lambda: question_yaml(plan),
+            file_name((*name, "question"), ".yaml"),
+            "application/yaml",
         )
-        _file(say("Export question as YAML"), lambda: question_yaml(plan), file_name((*name, "question"), ".yaml"), "application/yaml")
-        _file(say("Export plan as JSON"), plan.canonical_json, file_name((*name, "plan"), ".json"), "application/json")
+        _file(say("Export plan as JSON"), lambda: plan.canonical_json().encode(), file_name((*name, "plan"), ".json"), "application/json")
         _file(
             say("Export report as HTML"),
-            lambda: report.report(plan, shown, link_to(plan, shown, place), other),
+            lambda: report.report(plan, shown, link_to(plan, shown, place), other).encode(),
             file_name((*name, "report"), ".html"),
             "text/html",
         )
+
+
+def frontier_table(plan: Plan, known: Library) -> Table:
+    """Every configuration that fits, those that none beats in both cost and time marked."""
+    return table_of(FRONTIER_COLUMNS, list(configurations(plan.request, library=known, most=FRONTIER_ROWS)))
 
 
 def link_to(plan: Plan, shown: Recommendation, place: str) -> str:
@@ -47,10 +58,20 @@ def link_to(plan: Plan, shown: Recommendation, place: str) -> str:
         return ""
 
 
-def question_yaml(plan: Plan) -> str:
+def question_yaml(plan: Plan) -> bytes:
     """The request as `rackwright plan` reads it."""
-    return yaml.safe_dump(plan.request.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plan.request.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
 
 
-def _file(label: str, content: Callable[[], str], name: str, mime: str) -> None:
-    st.download_button(label, lambda: content().encode(), name, mime, key=f"file:{name}", on_click="ignore", icon=":material/download:")
+def _table(label: str, table: Callable[[], Table], name: str) -> None:
+    _file(label, lambda: table().csv(), name, CSV_MIME)
+
+
+def _file(label: str, content: Callable[[], bytes], name: str, mime: str) -> None:
+    tongue = language()  # the file is made outside of the session
+
+    def made() -> bytes:
+        with speaking(tongue):
+            return content()
+
+    st.download_button(label, made, name, mime, key=f"file:{name}", on_click="ignore", icon=":material/download:")

@@ -4,8 +4,10 @@ import hashlib
 
 import yaml
 
-from dashboard.sections.exports import link_to, question_yaml
+from dashboard.sections.exports import frontier_table, link_to, question_yaml
 from dashboard.tables import Column, Table, file_name
+from planner import frontier, plan
+from planner.library import default_library
 from planner.links import decode_link
 from planner.request import PlanRequest
 from tests.dashboard import sample
@@ -35,6 +37,16 @@ def test_a_question_too_long_for_a_link_has_a_report_without_one() -> None:
 def test_a_csv_has_units_in_its_columns_and_no_formula_in_its_cells() -> None:
     table = Table((Column("name", "Name"), Column("cost_usd", "Cost (USD)", 0)), (("=1+1", -3.5),))
     assert table.csv().decode("utf-8-sig") == "name,cost_usd\r\n'=1+1,-3.5\r\n"
+
+
+def test_the_frontier_has_every_configuration_that_fits_and_marks_those_that_none_beats() -> None:
+    answer = plan(PlanRequest.parse({"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 20}}))
+    table = frontier_table(answer, default_library())
+    names = [column.name for column in table.columns]
+    marked = [row for row in table.rows if row[names.index("pareto")] == "yes"]
+    assert len(table.rows) == answer.search.feasible > len(answer.frontier)
+    assert [row[names.index("time_s")] for row in marked] == [point.time_s for point in frontier(answer.request, ("cost", "time"))]
+    assert table.csv().count(b"\r\n") == len(table.rows) + 1
 
 
 def test_file_names_are_letters_digits_and_dashes() -> None:
