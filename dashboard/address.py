@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import session
 from dashboard.language import language, say
+from dashboard.options import FIRST
 from facts.errors import RackwrightError
 from planner.answer import Plan
 from planner.links import encode_link
@@ -58,7 +59,7 @@ def keep_address(request: PlanRequest, plan: Plan | None, more: Mapping[str, Seq
     except RackwrightError:
         st.caption(say("This question is too long for a link; export it as YAML instead."))
         return
-    view = {"lang": language() if language() != "en" else "", "show": str(session.shown_rank()) if session.shown_rank() > 1 else ""}
+    view = {"lang": language() if language() != "en" else "", "show": session.shown() if session.shown() != FIRST else ""}
     seen = urlencode({key: value for key, value in view.items() if value} | dict(more or {}), doseq=True)
     data = {
         "query": "?" + "&".join(filter(None, (query, seen))),

@@ -1,4 +1,4 @@
-"""The plans that this session compares: each a question and the rank of the option that counts, at most four.
+"""The plans that this session compares: each a question and the name of the option that counts, at most four.
 
 The first of them is the baseline. One that is pinned is what the page Plan compares with, too, whatever is asked there.
 """
@@ -13,10 +13,10 @@ from dashboard import figures, session
 from dashboard.engine import answered
 from dashboard.language import say
 from dashboard.measures import Other
+from dashboard.options import FIRST, option, valid
 from dashboard.sections.comparison import Candidate
-from dashboard.session import VIEW_KEYS, rank_of
+from dashboard.session import VIEW_KEYS
 from facts.errors import Fault, RackwrightError
-from planner.answer import Plan, Recommendation
 from planner.links import MAX_LINK_CHARACTERS, decode_link, encode_link
 from planner.request import PlanRequest
 
@@ -25,11 +25,11 @@ _KEY = "compared"
 _FAULTS = "compared:faults"
 _PINNED = "baseline"
 
-Kept = tuple[PlanRequest, int]
+Kept = tuple[PlanRequest, str]
 
 
 def kept() -> list[Kept]:
-    """Questions and ranks, in the order in which they were kept."""
+    """Questions and names of options, in the order in which they were kept."""
     if _KEY not in st.session_state:
         st.session_state[_KEY] = []
         for link in st.session_state["compared_links"][:MOST]:
@@ -41,14 +41,14 @@ def kept() -> list[Kept]:
     return held
 
 
-def keep(request: PlanRequest, rank: int) -> None:
+def keep(request: PlanRequest, name: str) -> None:
     """Compare this plan too; the oldest but the baseline makes room for a fifth."""
     held = kept()
-    if (request, rank) in held:
+    if (request, name) in held:
         return
     if len(held) >= MOST:
         held.pop(1)
-    held.append((request, rank))
+    held.append((request, name))
 
 
 def remove(place: int) -> None:
@@ -64,11 +64,11 @@ def lead(place: int) -> None:
         st.session_state[_PINNED] = held[0]
 
 
-def pin(request: PlanRequest, rank: int) -> None:
+def pin(request: PlanRequest, name: str) -> None:
     """Make this plan the baseline, here and on the page Plan."""
-    keep(request, rank)
-    st.session_state[_PINNED] = (request, rank)
-    lead(kept().index((request, rank)))
+    keep(request, name)
+    st.session_state[_PINNED] = (request, name)
+    lead(kept().index((request, name)))
 
 
 def unpin() -> None:
@@ -81,26 +81,26 @@ def pinned(asked: PlanRequest) -> Other | None:
     linked = session.linked("base")
     try:
         if linked:
-            pin(*((asked, rank_of(linked)) if linked.isdecimal() else read_link(linked)))
+            pin(*((asked, linked) if valid(linked) else read_link(linked)))
         held: Kept | None = st.session_state.get(_PINNED)
         if held is None:
             return None
-        option = option_of(answered(held[0]), held[1])
+        found = option(answered(held[0]), held[1])
     except RackwrightError as error:
         keep_faults(error.faults)
-        option = None
-    if option is None:
+        found = None
+    if found is None:
         unpin()
         return None
-    return Other(say("the baseline"), option)
+    return Other(say("the baseline"), found)
 
 
 def baseline_link(asked: PlanRequest) -> list[str]:
-    """The pinned baseline as a link that asks `asked` names it: by its rank alone, where the question is the same."""
+    """The pinned baseline as a link that asks `asked` names it: by its name alone, where the question is the same."""
     held: Kept | None = st.session_state.get(_PINNED)
     if held is None:
         return []
-    return [str(held[1])] if held[0] == asked else [_link(*held)]
+    return [held[1]] if held[0] == asked else [_link(*held)]
 
 
 def add_link(link: str) -> None:
@@ -115,38 +115,34 @@ def read_link(link: str) -> Kept:
     query = dict(parse_qsl(urlsplit(link.strip()).query or link.strip(), keep_blank_values=True))
     decoded = decode_link({key: value for key, value in query.items() if key not in VIEW_KEYS})
     keep_faults(decoded.notices)
-    return decoded.request, rank_of(query.get("show", ""))
+    name = query.get("show", FIRST)
+    return decoded.request, name if valid(name) else FIRST
 
 
 def links() -> list[str]:
     """One compact link a kept plan, for the address of the comparison."""
-    return [_link(request, rank) for request, rank in kept()]
+    return [_link(request, name) for request, name in kept()]
 
 
-def _link(request: PlanRequest, rank: int) -> str:
-    return f"{encode_link(request)}&show={rank}"
+def _link(request: PlanRequest, name: str) -> str:
+    return f"{encode_link(request)}&show={name}"
 
 
 def candidates() -> list[Candidate]:
     """The answers of what is kept; a question that cannot be answered, or that nothing fits, is named and left out."""
     found: list[Candidate] = []
-    for place, (request, rank) in enumerate(kept()):
+    for place, (request, name) in enumerate(kept()):
         try:
             plan = answered(request)
         except RackwrightError as error:
             keep_faults(error.faults)
             continue
-        option = option_of(plan, rank)
-        if option is None:
+        shown = option(plan, name)
+        if shown is None:
             continue
-        name = say("{number}: {option}", number=str(len(found) + 1), option=figures.configuration(option))
-        found.append(Candidate(name, place, plan, option))
+        title = say("{number}: {option}", number=str(len(found) + 1), option=figures.configuration(shown))
+        found.append(Candidate(title, place, plan, shown))
     return found
-
-
-def option_of(plan: Plan, rank: int) -> Recommendation | None:
-    """The option of `rank`, or the first where there is none of it; None where nothing fits."""
-    return next((option for option in plan.recommendations if option.rank == rank), next(iter(plan.recommendations), None))
 
 
 def faults() -> tuple[Fault, ...]:

@@ -10,6 +10,7 @@ from dashboard import session
 from dashboard.fields import Choice, FormField
 from dashboard.figures import given
 from dashboard.language import say
+from dashboard.options import FIRST
 from dashboard.wording import plain
 from planner.defaults import RequestField, field_table
 
@@ -98,7 +99,7 @@ def _store(row: FormField) -> None:
     if value is None and field_table().fields[row.path].default is not None:
         return  # an emptied field keeps the last value
     session.draft()[row.path] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-    session.show_option(1)
+    session.show_option(FIRST)
 
 
 def help_text(row: FormField, rules: RequestField) -> str:

@@ -14,6 +14,7 @@ from dashboard.engine import library
 from dashboard.fields import FIELDS, Choice, FormField, Group
 from dashboard.language import language, say
 from dashboard.models import plannable
+from dashboard.options import FIRST
 from dashboard.wording import plain
 from facts.errors import Fault
 from texts.sentences import sentence
@@ -68,7 +69,7 @@ def _store_model() -> None:
     chosen = st.session_state[session.FIELD_KEY + "model"]
     if chosen != OWN_MODEL:
         session.draft()["model"] = chosen
-    session.show_option(1)
+    session.show_option(FIRST)
 
 
 def main_inputs(marks: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -90,7 +91,7 @@ def _task() -> None:
 
 def _store_task() -> None:
     session.draft()["workload.kind"] = st.session_state[session.FIELD_KEY + "workload.kind"]
-    session.show_option(1)
+    session.show_option(FIRST)
 
 
 def _section(group: Group, title: str, marks: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.draft import Draft, draft_of, example_draft
 from dashboard.language import set_language
+from dashboard.options import FIRST, valid
 from facts.errors import Fault, RackwrightError
 from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
@@ -35,7 +36,7 @@ def start(query: Mapping[str, str], compared: Sequence[str] = ()) -> None:
     st.session_state["owned_link"] = query.get("have", "")
     st.session_state["linked_tab"] = query.get("tab", "")
     st.session_state["linked_choices"] = {name: query.get(name, "") for name in ("base", *CHOICE_KEYS)}
-    st.session_state["shown_rank"] = rank_of(query.get("show", ""))
+    show_option(query.get("show", FIRST))
     set_language(query.get("lang", ""))
     asked = {key: value for key, value in query.items() if key not in VIEW_KEYS}
     if not asked:
@@ -85,13 +86,13 @@ def change(changes: Mapping[str, object]) -> None:
     draft().update(changes)  # type: ignore[arg-type]
     for key in [key for key in st.session_state if str(key).startswith(FIELD_KEY)]:
         del st.session_state[key]
-    show_option(1)
+    show_option(FIRST)
 
 
-def shown_rank() -> int:
-    """Rank of the recommendation that the page shows."""
-    rank: int = st.session_state["shown_rank"]
-    return rank
+def shown() -> str:
+    """Name of the option that the page shows."""
+    name: str = st.session_state["shown"]
+    return name
 
 
 def seed_choice(name: str, key: str, options: Collection[str]) -> None:
@@ -113,11 +114,6 @@ def linked_tab() -> str:
     return tab
 
 
-def show_option(rank: int) -> None:
-    """Show the recommendation of `rank` from now on."""
-    st.session_state["shown_rank"] = rank
-
-
-def rank_of(text: str) -> int:
-    """The rank that a link's `show` names; the first where it names none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 and int(text) > 0 else 1
+def show_option(name: str) -> None:
+    """Show the option called so from now on; the first where no option could have that name."""
+    st.session_state["shown"] = name if valid(name) else FIRST

@@ -10,6 +10,7 @@ from dashboard.draft import request_of
 from dashboard.engine import answered
 from dashboard.language import language, say
 from dashboard.measures import next_best
+from dashboard.options import option, with_option
 from dashboard.question import question
 from dashboard.sections.derivation import derivation
 from dashboard.sections.details import details, open_tab
@@ -21,9 +22,12 @@ from dashboard.sections.why import limits_view, why
 from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain
 from facts.errors import RackwrightError
-from planner.answer import Plan
+from planner.answer import Plan, Recommendation
+from planner.request import PlanRequest
 from texts import numbers
 from texts.sentences import sentence
+
+_ANSWERED = "answered"  # the last request that could be
 
 
 def page() -> None:
@@ -40,16 +44,18 @@ def page() -> None:
     progress = SearchProgress(request)
     try:
         plan = answered(request, progress)
+        shown = option(plan, session.shown(), progress)
     except RackwrightError as error:
         _refused(error)
         return
     finally:
         progress.done()
+    st.session_state[_ANSWERED] = request
     st.title(plain(figures.task(plan)), anchor=False)
     link_notices()
     _changes(plan)
-    if plan.recommendations:
-        _answer(plan)
+    if shown is not None:
+        _answer(plan, shown)
     else:
         nothing_fits(plan)
         keep_address(plan.request, plan)
@@ -57,17 +63,25 @@ def page() -> None:
 
 
 def _refused(error: RackwrightError) -> None:
-    """The question is at fault: what is wrong with it, and a way back."""
+    """The question is at fault: what is wrong with it, a way back, and the answer to the last question that was not."""
     st.title(say("Plan"), anchor=False)
     link_notices()
     for fault in error.faults:
         st.error(plain(sentence(fault, language())))
     st.button(say("Start again from the example"), on_click=session.restart)
+    last: PlanRequest | None = st.session_state.get(_ANSWERED)
+    if last is None:
+        return
+    plan = answered(last)
+    shown = option(plan, session.shown())
+    if shown is not None:
+        st.info(plain(say("This is the answer to the question before: {task}.", task=figures.task(plan))))
+        _answer(plan, shown)
 
 
-def _answer(plan: Plan) -> None:
-    options = plan.recommendations
-    shown = comparing.option_of(plan, session.shown_rank()) or options[0]
+def _answer(answer: Plan, shown: Recommendation) -> None:
+    """All about `shown`, which may be a configuration that the ranking has not."""
+    plan = with_option(answer, shown)
     pinned = comparing.pinned(plan.request)
     other = pinned or next_best(plan, shown)
     answer_sentence(plan, shown)
@@ -80,9 +94,9 @@ def _answer(plan: Plan) -> None:
     with st.container(horizontal=True, gap="small"):
         keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)})
         exports(plan, shown, other)
-        st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, shown.rank), icon=":material/add:")
+        st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, session.shown()), icon=":material/add:")
         if pinned is None:
-            st.button(say("Pin as baseline"), on_click=comparing.pin, args=(plan.request, shown.rank), icon=":material/keep:")
+            st.button(say("Pin as baseline"), on_click=comparing.pin, args=(plan.request, session.shown()), icon=":material/keep:")
         else:
             st.button(say("Unpin the baseline"), on_click=comparing.unpin, icon=":material/keep_off:")
     why(plan, shown)

@@ -18,28 +18,26 @@ from texts import numbers
 def alternatives(plan: Plan, shown: Recommendation) -> None:
     """Pick an option by name, or by its row."""
     options = plan.recommendations
-    labels = {option.rank: figures.option_label(option) for option in options}
+    labels = {_name(option, shown): figures.option_label(option) for option in options}
     key = "shown_option"
-    st.session_state[key] = shown.rank
+    st.session_state[key] = _name(shown, shown)
     st.selectbox(
         say("Shown option"),
         list(labels),
-        format_func=lambda rank: labels[rank],
+        format_func=lambda name: labels[name],
         key=key,
         on_change=lambda: session.show_option(st.session_state[key]),
-        help=say("The whole page then shows this option; its rank is in the link."),
+        help=say("The whole page then shows this option; the link names it."),
     )
     table = f"options:{plan.request.digest()}:{shown.rank}"
-    frame, ranks = (
-        _frame(options, shown, comparing.pinned(plan.request)),
-        list(labels),
-    )  # Streamlit keeps what the callback holds as long as the session
+    frame = _frame(options, shown, comparing.pinned(plan.request))
+    names = list(labels)  # Streamlit keeps what the callback holds as long as the session
     st.dataframe(
         frame,
         hide_index=True,
         column_config={name: st.column_config.NumberColumn(format="localized") for name in frame.select_dtypes("number").columns},
         key=table,
-        on_select=lambda: _choose(table, ranks),
+        on_select=lambda: _choose(table, names),
         selection_mode="single-row",
         selection_default={"selection": {"rows": [options.index(shown)]}},
         placeholder="–",
@@ -48,10 +46,15 @@ def alternatives(plan: Plan, shown: Recommendation) -> None:
     st.caption(plain(say("Best option of each accelerator and number format, the best of all first. Select a row to show that option.")))
 
 
-def _choose(table: str, ranks: Sequence[int]) -> None:
+def _name(option: Recommendation, shown: Recommendation) -> str:
+    """What a link calls `option`; the shown one may have been picked from a frontier."""
+    return session.shown() if option == shown and not session.shown().isdecimal() else str(option.rank)
+
+
+def _choose(table: str, names: Sequence[str]) -> None:
     rows = st.session_state[table]["selection"]["rows"]
     if rows:
-        session.show_option(ranks[rows[0]])
+        session.show_option(names[rows[0]])
 
 
 def _frame(options: Sequence[Recommendation], shown: Recommendation, pinned: Other | None) -> pd.DataFrame:

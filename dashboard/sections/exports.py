@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 import yaml
 
-from dashboard import report
+from dashboard import report, session
 from dashboard.engine import library
 from dashboard.language import language, say, speaking
 from dashboard.measures import Other
@@ -27,7 +27,7 @@ def exports(plan: Plan, shown: Recommendation, other: Other | None) -> None:
     name = (plan.model_name, plan.request.workload.kind, plan.catalog_release)
     _table(say("Export options as CSV"), lambda: table_of(RECOMMENDATION_COLUMNS, plan.recommendations), file_name(name, ".csv"))
     _table(say("Export bill as CSV"), lambda: table_of(BILL_COLUMNS, shown.bill), file_name((*name, "bill"), ".csv"))
-    place, known = st.context.url or "", library()
+    place, known, shown_name = st.context.url or "", library(), session.shown()
     with st.popover(say("More exports")):
         _table(say("Export frontier as CSV"), lambda: frontier_table(plan, known), file_name((*name, "frontier"), ".csv"))
         _file(
@@ -39,7 +39,7 @@ def exports(plan: Plan, shown: Recommendation, other: Other | None) -> None:
         _file(say("Export plan as JSON"), lambda: plan.canonical_json().encode(), file_name((*name, "plan"), ".json"), "application/json")
         _file(
             say("Export report as HTML"),
-            lambda: report.report(plan, shown, link_to(plan, shown, place), other).encode(),
+            lambda: report.report(plan, shown, link_to(plan, shown_name, place), other).encode(),
             file_name((*name, "report"), ".html"),
             "text/html",
         )
@@ -50,10 +50,10 @@ def frontier_table(plan: Plan, known: Library) -> Table:
     return table_of(FRONTIER_COLUMNS, list(configurations(plan.request, library=known, most=FRONTIER_ROWS)))
 
 
-def link_to(plan: Plan, shown: Recommendation, place: str) -> str:
-    """The address of `shown` on the server at `place`; none where the question is too long for one."""
+def link_to(plan: Plan, name: str, place: str) -> str:
+    """The address of the option called `name` on the server at `place`; none where the question is too long for one."""
     try:
-        return f"{encode_link(plan.request, place, plan)}&show={shown.rank}"
+        return f"{encode_link(plan.request, place, plan)}&show={name}"
     except RackwrightError:
         return ""
 

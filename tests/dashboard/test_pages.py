@@ -83,7 +83,7 @@ def test_a_preset_leads_to_a_filled_in_plan(app) -> None:
 
 def test_plans_that_were_kept_stand_side_by_side(app) -> None:
     next(button for button in app.button if button.label == "Keep to compare").click().run()
-    app.selectbox(key="shown_option").set_value(2).run()
+    app.selectbox(key="shown_option").set_value("2").run()
     next(button for button in app.button if button.label == "Keep to compare").click().run()
     app.switch_page(str(FOLDER / "compare.py")).run()
     assert not went_wrong(app)
