@@ -26,9 +26,11 @@ from texts.translations import Language, mark, tr
 _SHOWN = 5
 _SHOWN_MISSES = 3
 _DEGREES = ("tp", "pp", "cp", "ep", "dp")
-_USUAL = dict.fromkeys(_DEGREES, 1) | {"total_is": "complete"}  # a column of these alone says nothing
+_USUAL = dict.fromkeys((*_DEGREES, *(f"prefill_{name}" for name in _DEGREES)), 1) | {
+    "total_is": "complete"
+}  # a column of these alone says nothing
 _COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", *_DEGREES, "tokens_per_s")
-_SERVING_COLUMNS = ("replicas", "ttft_s", "tpot_s")
+_SERVING_COLUMNS = ("replicas", "prefill_accelerator", "prefill_replicas", "prefill_tp", "prefill_pp", "prefill_dp", "ttft_s", "tpot_s")
 _TRAINING_COLUMNS = ("step_s", "mfu", "run_days")
 _MONEY_COLUMNS = ("acquisition", "total_usd", "total_is", "facility_w", "bottleneck")
 
@@ -140,7 +142,7 @@ def _columns(answer: Plan, shown: Sequence[Recommendation]) -> list[PlanColumn[R
     own = _SERVING_COLUMNS if isinstance(answer.request.workload, Serving) else _TRAINING_COLUMNS
     named = {column.name: column for column in RECOMMENDATION_COLUMNS}
     columns = [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
-    return [column for column in columns if any(column.value(item) != _USUAL.get(column.name) for item in shown)]
+    return [column for column in columns if any(column.value(item) not in {None, _USUAL.get(column.name)} for item in shown)]
 
 
 def _task(answer: Plan, language: Language) -> str:
@@ -162,10 +164,20 @@ def _headline(best: Recommendation, language: Language) -> str:
         message,
         language,
         count=numbers.whole(best.devices, language),
-        accelerator=best.accelerator_name,
+        accelerator=_accelerators(best, language),
         cost=tr("at least {money}", language, money=cost) if best.cost.at_least else cost,
         power=numbers.power(numbers.known(best.power.facility_w), language),
         resource=words.word(words.RESOURCES, best.bottleneck.resource, language),
+    )
+
+
+def _accelerators(best: Recommendation, language: Language) -> str:
+    """Name of the accelerators, of both kinds where others prefill."""
+    if best.prefill is None or best.prefill.accelerator_id == best.accelerator_id:
+        return best.accelerator_name
+    count, name = numbers.whole(best.prefill.devices, language), best.prefill.accelerator_name
+    return tr(
+        "{accelerator}, {count} of them {prefill} that prefill", language, accelerator=best.accelerator_name, count=count, prefill=name
     )
 
 

@@ -154,6 +154,12 @@ _GROUPED = (
         choices={"auto": mark("Try all"), "bf16": "BF16", "fp8": "FP8"},
     ),
     FormField(
+        "workload.deployment",
+        mark("Prefill and decode"),
+        "workload",
+        choices={"auto": mark("Try both"), "aggregated": mark("On the same replicas"), "disaggregated": mark("On replicas of their own")},
+    ),
+    FormField(
         "workload.speculation",
         mark("Speculative decoding"),
         "advanced",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.language import language, say, say_count
-from planner.answer import Cost, Plan, Recommendation
+from planner.answer import Cost, Plan, Recommendation, Strategy
 from planner.request import Serving
 from texts import numbers
 from texts.dates import is_older
@@ -18,20 +18,38 @@ def known(value: float | None) -> float | Absent:
 
 
 def configuration(option: Recommendation) -> str:
-    """What to get: "3 × 8 NVIDIA H100 SXM"."""
-    per_server = option.devices // option.servers if option.servers and option.devices % option.servers == 0 else 0
-    if per_server > 1 and option.servers > 1:
+    """What to get: "3 × 8 NVIDIA H100 SXM", and the same for what prefills on other accelerators."""
+    part = option.prefill
+    if part is None or part.accelerator_id == option.accelerator_id:
+        return _machines(option.devices, option.servers, option.accelerator_name)
+    decode = _machines(option.devices - part.devices, option.servers - part.servers, option.accelerator_name)
+    return say("{decode} and {prefill} to prefill", decode=decode, prefill=_machines(part.devices, part.servers, part.accelerator_name))
+
+
+def _machines(devices: int, servers: int, accelerator: str) -> str:
+    per_server = devices // servers if servers and devices % servers == 0 else 0
+    if per_server > 1 and servers > 1:
         return say(
             "{servers} × {count} {accelerator}",
-            servers=numbers.whole(option.servers, language()),
+            servers=numbers.whole(servers, language()),
             count=numbers.whole(per_server, language()),
-            accelerator=option.accelerator_name,
+            accelerator=accelerator,
         )
-    return say("{count} × {accelerator}", count=numbers.whole(option.devices, language()), accelerator=option.accelerator_name)
+    return say("{count} × {accelerator}", count=numbers.whole(devices, language()), accelerator=accelerator)
 
 
 def option_label(option: Recommendation) -> str:
-    """An option in charts, lists and comparisons: "1 · 24 × NVIDIA H100 SXM"."""
+    """An option in charts, lists and comparisons: "1 · 24 × NVIDIA H100 SXM"; an arrow leads from what prefills to what decodes."""
+    part = option.prefill
+    if part is not None and part.accelerator_id != option.accelerator_id:
+        return say(
+            "{rank} · {count} × {prefill} → {other} × {accelerator}",
+            rank=str(option.rank),
+            count=numbers.whole(part.devices, language()),
+            prefill=part.accelerator_name,
+            other=numbers.whole(option.devices - part.devices, language()),
+            accelerator=option.accelerator_name,
+        )
     return say(
         "{rank} · {count} × {accelerator}",
         rank=str(option.rank),
@@ -53,8 +71,19 @@ def money(figures: Cost) -> str:
 
 
 def parallelism(option: Recommendation) -> str:
-    """The degrees above one: "TP 8 · PP 2 · DP 4"."""
-    strategy = option.strategy
+    """The degrees above one: "TP 8 · PP 2 · DP 4"; of both parts where others prefill."""
+    if option.prefill is None:
+        return _degrees(option.strategy)
+    return say(
+        "prefill {count} × ({degrees}), decode {other} × ({others})",
+        count=numbers.whole(option.prefill.replicas, language()),
+        degrees=_degrees(option.prefill.strategy),
+        other=numbers.whole(option.replicas, language()),
+        others=_degrees(option.strategy),
+    )
+
+
+def _degrees(strategy: Strategy) -> str:
     degrees = (("TP", strategy.tp), ("PP", strategy.pp), ("CP", strategy.cp), ("EP", strategy.ep), ("DP", strategy.dp))
     return " · ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or say("one accelerator each")
 

@@ -215,8 +215,26 @@ class Fabric(Frozen):
     host: FabricHost
 
 
+class PrefillPart(Frozen):
+    """Replicas that only prefill: their share of the devices, servers and the bill of the whole."""
+
+    accelerator_id: str
+    accelerator_name: str
+    vendor: str
+    devices: int
+    server_id: str
+    server_name: str
+    servers: int  # of their own; 0: they stand in those of the replicas that decode
+    replicas: int
+    strategy: Strategy
+    memory: MemoryUse
+    fabric: Fabric | None = None  # of a bought cluster of their own
+
+
 class Recommendation(Frozen):
-    """One whole cluster configuration."""
+    """One whole cluster configuration. With a part that prefills, `accelerator_id`, `replicas`, `strategy`, `memory` and `fabric` are of
+    what decodes, and `devices`, `servers`, `cost`, `power` and `bill` of the whole.
+    """
 
     rank: int
     accelerator_id: str
@@ -237,6 +255,7 @@ class Recommendation(Frozen):
     headroom: dict[str, float]  # share left to each limit that was given, by its code: deadline, ttft, budget, power, room_racks, ...
     bill: tuple[BillLine, ...]
     fabric: Fabric | None = None  # None: rented
+    prefill: PrefillPart | None = None  # None: replicas prefill and decode
     why_not_first: str = ""  # code: "", dearer, slower, more_power, ...
     notes: tuple[str, ...] = ()
 
@@ -285,6 +304,7 @@ class FrontierPoint(Frozen):
     carbon_kgco2e: float | None
     at_least: bool
     pareto: bool
+    prefill_accelerator_id: str = ""  # where others prefill
 
 
 class Plan(Frozen):

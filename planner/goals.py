@@ -12,9 +12,10 @@ import numpy as np
 
 from planner.outcomes import Candidates, Outcomes, objective_key, undominated
 from planner.request import Objective
-from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
+from planner.search.columns import PRECISIONS, BoolColumn, DeploymentColumns, FloatColumn, IntColumn, TrainingColumns
 
 _BINS = 64
+KINDS = 2  # of a served platform: replicas that prefill and decode, and replicas that only decode
 
 
 class Goal(Protocol):
@@ -127,6 +128,7 @@ class Seen(Frontier):
         return outcomes.take(outcomes.feasible)
 
 
-def groups(columns: TrainingColumns | ServingColumns) -> IntColumn:
-    """Platform and number format, as one number."""
-    return columns.platform * len(PRECISIONS) + columns.precision
+def groups(columns: TrainingColumns | DeploymentColumns) -> IntColumn:
+    """Platform and number format, and whether something else prefills, as one number."""
+    group: IntColumn = columns.platform * len(PRECISIONS) + columns.precision
+    return group * KINDS + columns.disaggregated if isinstance(columns, DeploymentColumns) else group

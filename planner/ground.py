@@ -21,7 +21,7 @@ from planner.cluster.templates import FabricTemplate
 from planner.economics.holdings import Holdings
 from planner.economics.rates import HourlyRate, hourly_rate
 from planner.request import FabricChoice, OwnPrice, PlanRequest, RoomLimits, Serving, Training
-from planner.search.columns import PRECISIONS, FloatColumn, IntColumn
+from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn, IntColumn
 from planner.subject import Subject
 
 _TYPICAL = 1  # of (low, typical, high)
@@ -41,12 +41,13 @@ class Ground:
     rates: tuple[HourlyRate | None, ...]
     precisions: tuple[tuple[int, ...], ...]  # indices into PRECISIONS, of each platform
 
-    def holdings(self, platform: IntColumn, devices: IntColumn) -> Holdings:
+    def holdings(self, platform: IntColumn, devices: IntColumn, joined: BoolColumn | None = None) -> Holdings:
         """Clusters of `devices` accelerators on rows `platform`, in closed form: never above the exact bill.
 
-        Clusters beyond the limit on devices are refused anyway and get the network of one at the limit.
+        Clusters beyond the limit on devices are refused anyway and get the network of one at the limit. Those that are `joined` to
+        another one have a network even around a single server.
         """
-        each = self.infrastructure.per_device(platform, np.minimum(devices, self.request.limits.max_devices))
+        each = self.infrastructure.per_device(platform, np.minimum(devices, self.request.limits.max_devices), joined)
         accelerators_w = self._accelerator_w[platform]
         parts = Holdings(
             servers_usd=each.server_usd[:, _TYPICAL],
@@ -85,6 +86,12 @@ class Ground:
     def rent_usd_per_h(self) -> FloatColumn:
         """Typical rental of one accelerator of each platform; NaN where nobody rents it out."""
         return np.array([rate.typical_usd if rate else np.nan for rate in self.rates])
+
+    @cached_property
+    def rented_together(self) -> BoolColumn:
+        """Pairs of platforms, shape (platforms, platforms), that one provider of the price list rents out, or the asker has a price for."""
+        providers = [set(rate.providers) if rate else set() for rate in self.rates]
+        return np.array([[not one or not other or bool(one & other) for other in providers] for one in providers])
 
     @cached_property
     def _accelerator_w(self) -> FloatColumn:

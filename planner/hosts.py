@@ -13,7 +13,7 @@ from planner.memory.adapters import adapter_elements
 from planner.memory.recipe import training_recipe
 from planner.memory.states import optimizer_bytes
 from planner.request import Training
-from planner.search.columns import FloatColumn, IntColumn
+from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 from planner.subject import Subject
 
 _SHORT_IDS = 65_536  # vocabularies up to this size have token ids of two bytes, larger ones of four
@@ -25,6 +25,11 @@ class HostNeeds:
 
     memory_bytes: FloatColumn
     drive_bytes: FloatColumn
+
+    def at_least(self, other: HostNeeds, *, where: BoolColumn) -> HostNeeds:
+        """The larger of both in some rows."""
+        parts = ((self.memory_bytes, other.memory_bytes), (self.drive_bytes, other.drive_bytes))
+        return HostNeeds(*(np.where(where, np.maximum(mine, theirs), mine) for mine, theirs in parts))
 
 
 def training_host_needs(ground: Ground, training: Training, platform: IntColumn, servers: IntColumn) -> HostNeeds:

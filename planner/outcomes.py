@@ -12,13 +12,13 @@ import numpy as np
 from planner.cluster.racks import ROOM_LIMITS
 from planner.economics.charges import ROUNDING, Charges
 from planner.request import Limits, Objective
-from planner.search.columns import BoolColumn, FloatColumn, IntColumn, ServingColumns, TrainingColumns
+from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
 REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
 
 
-Candidates = TypeVar("Candidates", TrainingColumns, ServingColumns)
+Candidates = TypeVar("Candidates", TrainingColumns, DeploymentColumns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from planner.outcomes import Candidates, Outcomes, objective_key, undominated
 from planner.question import Question
 from planner.recommend import known
 from planner.request import Objective, PlanRequest, Serving
-from planner.search.columns import PRECISIONS, BoolColumn
+from planner.search.columns import PRECISIONS, BoolColumn, DeploymentColumns, TrainingColumns
 
 _MOST_SEEN = 1_000
 
@@ -88,6 +88,14 @@ def _points(found: Outcomes[Candidates], optimal: BoolColumn, ground: Ground) ->
             carbon_kgco2e=known(operational_kgco2e(float(found.energy_kwh[row]), site.carbon_g_per_kwh)),
             at_least=bool(found.at_least[row]),
             pareto=bool(optimal[row]),
+            prefill_accelerator_id=_prefill_id(found.columns, ids, row),
         )
         for row in range(len(found))
     )
+
+
+def _prefill_id(columns: TrainingColumns | DeploymentColumns, ids: tuple[str, ...], row: int) -> str:
+    """Accelerator that prefills, where that is not left to the replicas that decode."""
+    if isinstance(columns, TrainingColumns) or not columns.disaggregated[row]:
+        return ""
+    return ids[int(columns.prefill_platform[row])]

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from facts.version import VERSION
-from planner.answer import FrontierPoint, NearestMiss, Plan, Recommendation, SearchCounts
+from planner.answer import FrontierPoint, NearestMiss, Plan, PrefillPart, Recommendation, SearchCounts
 from planner.explain.assumptions import assumptions
 from planner.explain.misses import nearest_miss
-from planner.goals import BestOfEach, Goal, groups
+from planner.goals import KINDS, BestOfEach, Goal, groups
 from planner.ground import Ground
 from planner.library import Library, default_library
 from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key
@@ -22,7 +22,7 @@ from planner.pareto import seen_points
 from planner.question import Question
 from planner.recommend import Recommend
 from planner.request import PlanRequest, Serving
-from planner.search.columns import ServingColumns, TrainingColumns
+from planner.search.columns import DeploymentColumns, TrainingColumns
 
 _SHORTLIST = 40  # plans that are designed exactly
 
@@ -73,7 +73,7 @@ class Found:
 
     recommendations: tuple[Recommendation, ...]
     frontier: tuple[FrontierPoint, ...]
-    account: Account[TrainingColumns] | Account[ServingColumns]
+    account: Account[TrainingColumns] | Account[DeploymentColumns]
 
 
 def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -> Found:
@@ -81,7 +81,8 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
 
     Costs in closed form are never above the exact ones, so the next plan's is a bound on all that follow.
     """
-    survivors, account = stage.search(BestOfEach.of(request.objective, len(stage.ground.precisions)), progress)
+    kinds = KINDS if isinstance(request.workload, Serving) else 1
+    survivors, account = stage.search(BestOfEach.of(request.objective, kinds * len(stage.ground.precisions)), progress)
     ranked = _ranked(survivors, request)
     bounds = objective_key(survivors, request.objective)[ranked]
     frontier = seen_points(survivors, stage.ground)
@@ -103,7 +104,7 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
 
 
 def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Rows by the objective: the best of each accelerator and precision. Ties go to fewer devices, then catalog order."""
+    """Rows by the objective: the best of each option. Ties go to fewer devices, then catalog order."""
     key = objective_key(survivors, request.objective)
     order = np.lexsort((survivors.columns.platform, survivors.devices, key))
     order = order[np.isfinite(key[order])]
@@ -113,7 +114,10 @@ def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray
 
 
 def _counts(
-    account: Account[TrainingColumns] | Account[ServingColumns], request: PlanRequest, considered: tuple[str, ...], left_out: dict[str, str]
+    account: Account[TrainingColumns] | Account[DeploymentColumns],
+    request: PlanRequest,
+    considered: tuple[str, ...],
+    left_out: dict[str, str],
 ) -> SearchCounts:
     misses = [nearest_miss(considered[row], reason, excess, request) for row, (reason, excess) in sorted(account.misses.items()) if reason]
     unusable = [
@@ -139,6 +143,7 @@ def _nearness(miss: NearestMiss) -> tuple[bool, int, float]:
 def _sources(recommendations: tuple[Recommendation, ...], library: Library) -> dict[str, tuple[str, ...]]:
     """Where the figures of every recommended accelerator and server were read."""
     hardware = library.hardware
-    entries = [hardware.accelerators[item.accelerator_id] for item in recommendations]
-    servers = [hardware.servers[item.server_id] for item in recommendations if item.server_id]
+    parts: list[Recommendation | PrefillPart] = [*recommendations, *(item.prefill for item in recommendations if item.prefill)]
+    entries = [hardware.accelerators[part.accelerator_id] for part in parts]
+    servers = [hardware.servers[part.server_id] for part in parts if part.server_id]
     return {entry.id: tuple(sorted({source for group in entry.sources.values() for source in group})) for entry in (*entries, *servers)}

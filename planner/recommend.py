@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.answer import Bottleneck, Cost, MemoryUse, Performance, Power, Recommendation, Roofline, Strategy
+from planner.answer import BillLine, Bottleneck, Cost, MemoryUse, Performance, Power, PrefillPart, Recommendation, Roofline, Strategy
 from planner.built import fabric
+from planner.cluster.bill import bill_totals, joined_bill
 from planner.cluster.design import ClusterDesign
 from planner.cluster.racks import ROOM_LIMITS
 from planner.economics.charges import Charges
@@ -18,6 +19,14 @@ from planner.ground import Ground
 from planner.outcomes import Candidates, Outcomes
 from planner.search.best_first import Rows
 from planner.search.columns import FloatColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilling:
+    """The part of a deployment that prefills, and its exact cluster if that is one of its own, and bought."""
+
+    part: PrefillPart
+    cluster: ClusterDesign | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Described:
     headroom: dict[str, float]  # to the limits of the workload
     tokens: float  # trained, or read and written, over the period
     period_s: float
+    prefill: Prefilling | None = None
 
 
 Recommend = Callable[[Rows], tuple[Recommendation, ...]]  # of some rows, in their order
@@ -63,9 +73,13 @@ def _recommendation(
     platform = int(chosen.columns.platform[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
     server = ground.hardware.servers.get(ground.platforms.server_id[platform])
-    cost, power = _cost(ground, chosen, money, cluster, row, what), _power(ground, money, row)
-    limits, bought = ground.request.limits, None if chosen.rented[row] else cluster
-    headroom = what.headroom | {"memory": 1.0 - what.memory.used_bytes / (what.memory.capacity_bytes - what.memory.reserve_bytes)}
+    limits, prefill = ground.request.limits, what.prefill
+    bought = None if chosen.rented[row] else cluster
+    built = [design for design in (bought, prefill.cluster if prefill else None) if design]
+    bill = joined_bill(design.bill for design in built)
+    cost, power = _cost(ground, chosen, money, bill, row, what), _power(ground, money, row)
+    memory = [what.memory] if prefill is None else [what.memory, prefill.part.memory]
+    headroom = what.headroom | {"memory": min(1.0 - use.used_bytes / (use.capacity_bytes - use.reserve_bytes) for use in memory)}
     headroom |= {"devices": 1.0 - int(chosen.devices[row]) / limits.max_devices}
     if limits.budget_usd is not None:
         headroom["budget"] = 1.0 - cost.total_usd / limits.budget_usd
@@ -90,16 +104,17 @@ def _recommendation(
         bottleneck=what.bottleneck,
         roofline=what.roofline,
         headroom=headroom,
-        bill=bought.bill if bought else (),
+        bill=bill,
         fabric=fabric(ground.hardware, bought) if bought else None,
+        prefill=prefill.part if prefill else None,
         why_not_first=_why_not_first(chosen, row, first, ground.request.objective),
     )
 
 
-def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, cluster: ClusterDesign | None, row: int, what: Described) -> Cost:
+def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, bill: tuple[BillLine, ...], row: int, what: Described) -> Cost:
     platform, rented = int(chosen.columns.platform[row]), bool(chosen.rented[row])
     chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
-    rate, total = ground.rates[platform], float(money.total_usd[row])
+    rate, total, totals = ground.rates[platform], float(money.total_usd[row]), bill_totals(bill)
     device_hours = int(chosen.devices[row]) * what.period_s / SECONDS_PER_HOUR
     date = (rate.date if rate else "") if rented else (chip.price.date if chip.price else "")
     return Cost(
@@ -107,11 +122,11 @@ def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, cluster:
         period_days=what.period_s / SECONDS_PER_DAY,
         parts={name: usd for name, column in money.parts_usd.items() if (usd := float(column[row])) > 0},
         total_usd=total,
-        capital_usd=cluster.totals.typical_usd if cluster and not rented else 0.0,
+        capital_usd=totals.typical_usd,
         usd_per_device_hour=total / device_hours,
         usd_per_million_tokens=float(usd_per_million_tokens(total, what.tokens)),
         at_least=bool(chosen.at_least[row]),
-        unpriced=cluster.totals.unpriced if cluster and not rented else (),
+        unpriced=totals.unpriced,
         price_date=date,
     )
 

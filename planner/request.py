@@ -70,6 +70,7 @@ class Serving(Frozen):
     utilisation_limit: float = request_field("workload.utilisation_limit")
     engine: Literal["vllm", "sglang", "trtllm", "generic"] = request_field("workload.engine")
     kv_precision: Literal["auto", "bf16", "fp8"] = request_field("workload.kv_precision")
+    deployment: Literal["auto", "aggregated", "disaggregated"] = request_field("workload.deployment")
     speculation: Literal["none", "mtp", "draft"] = request_field("workload.speculation")
     draft_model: Id | None = request_field("workload.draft_model")
     drafted_tokens: int = request_field("workload.drafted_tokens")

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from planner import sizing
 from planner.ground import Ground
 from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
@@ -80,6 +81,19 @@ class ServedModel:
             beside = serving_memory(subject.draft.architecture, workload, stage, capacity, recipe, subject.draft.stored)
         return serving_memory(subject.architecture, workload, columns, capacity, recipe, subject.stored, beside)
 
+    def prompt_memory(self, columns: ServingColumns) -> ServingMemory:
+        """The same of replicas that prefill alone: `max_batch` prompts without answers fit."""
+        return replace(self, workload=self.workload.model_copy(update={"output_tokens": 0})).memory(columns)
+
+    def count(self, capacity_requests_per_s: FloatColumn) -> IntColumn:
+        """Replicas for the peak, each used up to the planned share of its capacity."""
+        return sizing.replicas(self.peak_requests_per_s, capacity_requests_per_s * self.workload.utilisation_limit)
+
+    @property
+    def waited_tokens(self) -> float:
+        """Tokens of a running request in whose time a new one waits for the steps in flight: a speculated step yields several."""
+        return self.efficiency.engine.steps_waited * (self.speculation.tokens_per_step if self.speculation else 1.0)
+
     def replicas(self, columns: ServingColumns) -> ServedReplicas:
         """The replicas of `columns` with what does not depend on their batch."""
         stands = self.ground.platforms
@@ -106,6 +120,12 @@ class ServedReplicas:
     def _max_batch(self) -> IntColumn:
         return np.maximum(self.memory.max_batch, 1)
 
+    def without_prompts(self, rows: BoolColumn) -> Self:
+        """The same where in `rows` no prompts disturb: other replicas prefill them."""
+        kept, prefill = (~rows).astype(np.float64), self.prefill
+        alone = PassTimes(kept * prefill.alone.total_s, {}, {})
+        return replace(self, prefill=Prefill(alone, kept * prefill.alone_work_s, kept * prefill.work_s))
+
     def decode(self, batch: FloatColumn) -> PassTimes:
         """Time per token of `batch` requests that no prompt disturbs."""
         return self.replica.decode(batch, self.model.context_tokens)
@@ -120,8 +140,7 @@ class ServedReplicas:
         rates = serving_rates(steps, batch.astype(np.float64), model.workload.output_tokens, model.efficiency)
         if model.speculation is None:
             return rates
-        # A step in flight lasts as long as all tokens that it yields.
-        further_s = model.efficiency.engine.steps_waited * (model.speculation.tokens_per_step - 1.0) * steps.decode.total_s
+        further_s = (model.waited_tokens - model.efficiency.engine.steps_waited) * steps.decode.total_s
         return replace(rates, ttft_s=rates.ttft_s + further_s, end_to_end_s=rates.end_to_end_s + further_s)
 
     def batch_at(self, index: IntColumn) -> IntColumn:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from planner import sizing
 from planner.answer import Recommendation
-from planner.cluster.design import ClusterDesign
-from planner.economics.charges import charges
-from planner.economics.cost import SECONDS_PER_YEAR
-from planner.exact import designs, exact_holdings
+from planner.economics.charges import Charges
 from planner.goals import Goal
 from planner.ground import Ground
-from planner.hosts import serving_host_needs
-from planner.outcomes import Account, Outcomes, first_broken, limits_used
+from planner.outcomes import REASONS, Account, Outcomes, first_broken, limits_used
 from planner.performance.serving_efficiency import ServingEfficiency
+from planner.performance.serving_loop import ServingRates
 from planner.recommend import Recommend, recommendations
 from planner.search.best_first import Rows
-from planner.search.columns import FloatColumn, IntColumn, ServingColumns, chunks
+from planner.search.columns import DeploymentColumns, FloatColumn, IntColumn, ServingColumns, chunks
 from planner.served_model import ServedModel, ServedReplicas
-from planner.serving_answer import Evaluated, described, memory_parts, phases
+from planner.serving_answer import Evaluated, Phases, described
+from planner.serving_clusters import Clusters, Designs
+from planner.serving_pairs import Pool, best_pools, decode_pool, pair_count, pair_rates, pairs, prefill_pool
+from planner.serving_running import Running, memory_share
 
 
 @dataclass(frozen=True, slots=True)
 class ServingStage:
-    """The search for replicas of a served model."""
+    """The search for deployments of a served model."""
 
     model: ServedModel
 
@@ -42,63 +41,89 @@ class ServingStage:
         """What the candidates stand on."""
         return self.model.ground
 
-    def search(self, goal: Goal, progress: Callable[[float], None]) -> tuple[Outcomes[ServingColumns], Account[ServingColumns]]:
-        """Every replica on every platform at its best batch: the survivors worth showing, and the account."""
-        account, survivors = Account[ServingColumns](), [Outcomes.none(ServingColumns.none())]
+    def search(self, goal: Goal, progress: Callable[[float], None]) -> tuple[Outcomes[DeploymentColumns], Account[DeploymentColumns]]:
+        """Every replica on every platform at its best batch, alone and in pairs: what `goal` keeps, and the account."""
+        account, survivors = Account[DeploymentColumns](), [Outcomes.none(DeploymentColumns.of(ServingColumns.none()))]
         cells = ServingColumns.concatenate([self.model.cells(platform) for platform in range(len(self.ground.precisions))])
-        for part in chunks(len(cells)):
-            outcomes = self.outcomes(cells.take(part))
+        wanted, pools = self.model.workload.deployment, [(Pool.none(), Pool.none())]
+
+        def keep(outcomes: Outcomes[DeploymentColumns]) -> None:
             account.record(outcomes)
             survivors.append(goal.learn(outcomes))
+
+        for part in chunks(len(cells)):
+            replicas = self.model.replicas(cells.take(part))
+            if wanted == "disaggregated":
+                self._record_unfit(replicas, account)
+            else:
+                keep(self.aggregated(replicas))
+            if wanted != "aggregated":
+                pools.append((decode_pool(replicas), prefill_pool(replicas)))
             progress(min(1.0, part.stop / len(cells)))
+        decode, prefill = (Pool.concatenate(kind) for kind in zip(*pools, strict=True))
+        account.pruned += pair_count(self.model, decode, prefill)
+        for outcomes in self.disaggregated(*best_pools(self.model, decode, prefill, goal.objectives)):
+            account.pruned -= len(outcomes)
+            keep(outcomes)
         return Outcomes.concatenate(survivors), account
 
-    def outcomes(self, cells: ServingColumns) -> Outcomes[ServingColumns]:
-        """What each replica can do: the largest batch within its memory and the latency limits is its capacity; the
-        number of replicas follows from the peak rate, and the batch that they then really run from theirs.
+    def aggregated(self, replicas: ServedReplicas) -> Outcomes[DeploymentColumns]:
+        """Replicas that prefill and decode: the largest batch within memory and the latency limits is their capacity; their
+        number follows from the peak rate, and the batch that they then really run from that.
         """
-        replicas = self.model.replicas(cells)
         limit = replicas.limit()
         capacity = replicas.rates_at(limit).requests_per_s
-        batch = replicas.at_load(limit, self.model.peak_requests_per_s / self._replicas(capacity))
-        return self._evaluated(replicas, batch, capacity).outcomes
+        count = self.model.count(capacity)
+        batch = replicas.at_load(limit, self.model.peak_requests_per_s / count)
+        rates = replicas.rates(replicas.steps(batch), batch)
+        deployments = DeploymentColumns.of(replace(replicas.columns, batch=batch))
+        return self._evaluated(deployments, count, capacity, rates, memory_share(replicas, batch))[1]
 
-    def _replicas(self, capacity_requests_per_s: FloatColumn) -> IntColumn:
-        return sizing.replicas(self.model.peak_requests_per_s, capacity_requests_per_s * self.model.workload.utilisation_limit)
+    def disaggregated(self, decode: Pool, prefill: Pool) -> Iterator[Outcomes[DeploymentColumns]]:
+        """All pairs of two pools, whose candidates fit into memory."""
+        left, right = pairs(self.model, decode, prefill)
+        for part in chunks(len(left)):
+            here, there = decode.take(left[part]), prefill.take(right[part])
+            deployments = DeploymentColumns.of(here.columns, there.columns, there.replicas)
+            rates = pair_rates(self.model, deployments, here.replicas, here.seconds, there.seconds)
+            yield self._evaluated(deployments, here.replicas, here.capacity_per_s, rates, np.zeros(len(here)))[1]
+
+    def _record_unfit(self, replicas: ServedReplicas, account: Account[DeploymentColumns]) -> None:
+        """Replicas that not even one request fits into."""
+        unfit = replicas.memory.max_batch < 1
+        share = memory_share(replicas, np.ones_like(replicas.columns.batch))[unfit]
+        account.evaluated += len(share)
+        account.rejected.update({"memory": len(share)} if len(share) else {})
+        account.miss(replicas.columns.platform[unfit], REASONS.index("memory"), np.maximum(share - 1.0, 0.0))
 
     def _evaluated(
-        self, replicas: ServedReplicas, batch: IntColumn, capacity_per_s: FloatColumn, clusters: list[ClusterDesign | None] | None = None
-    ) -> Evaluated:
-        """Speed, size, money and limits of replicas that run `batch` requests and can do `capacity_per_s` requests/s.
-
-        Money and power are in closed form, or of the exact `clusters` where these are given.
+        self,
+        deployments: DeploymentColumns,
+        count: IntColumn,
+        capacity_per_s: FloatColumn,
+        rates: ServingRates,
+        memory: FloatColumn,
+        exact: tuple[Designs, Designs] | None = None,
+    ) -> tuple[Charges, Outcomes[DeploymentColumns]]:
+        """Size, money and limits of `count` decoding replicas that can do `capacity_per_s` requests/s each and use the share
+        `memory` of what they may. Money and power are in closed form, or of the `exact` designs where these are given.
         """
-        columns, workload, request = replace(replicas.columns, batch=batch), self.model.workload, self.ground.request
-        stands, platform = self.ground.platforms, columns.platform
-        steps = replicas.steps(batch)
-        rates = replicas.rates(steps, batch)
-        count = self._replicas(capacity_per_s)
-        per_server = stands.devices_per_server[platform]
-        servers = sizing.servers(count, columns.devices, per_server)
-        bought, rented = servers.astype(np.int64) * per_server, count.astype(np.int64) * columns.devices
-        period_s = np.full(len(columns), request.site.years * SECONDS_PER_YEAR)
-        holdings = exact_holdings(self.ground.holdings(platform, bought), clusters)
-        rent = self.ground.rent_usd_per_h[platform]
-        money = charges(holdings, bought, rented, rent, period_s, request.site, request.assumptions)
-        devices = np.minimum(np.where(money.rented, rented, bought), np.iinfo(np.int32).max).astype(np.int32)
-        usable = stands.memory_bytes[platform] * (1.0 - request.assumptions.memory_reserve)
+        workload, limits = self.model.workload, self.ground.request.limits
+        clusters = Clusters.of(self.ground, deployments, count)
+        money = clusters.charges(self.ground, exact)
+        devices = clusters.paid_devices(money.rented)
         reason, excess = first_broken(
             [
-                ("memory", sum(memory_parts(replicas.memory, columns).values(), np.zeros(len(columns))) / usable),
+                ("memory", memory),
                 ("ttft", rates.ttft_s / workload.ttft_s),
                 ("tpot", rates.tpot_s / workload.tpot_s),
-                *limits_used(request.limits, devices, money),
+                *limits_used(limits, devices, money),
             ]
         )
         outcomes = Outcomes(
-            columns=columns,
+            columns=deployments,
             devices=devices,
-            servers=servers,
+            servers=clusters.servers,
             replicas=count,
             capacity_per_s=capacity_per_s,
             tokens_per_s=rates.tokens_per_s * count,
@@ -111,17 +136,20 @@ class ServingStage:
             reason=reason,
             excess=excess,
         )
-        return Evaluated(replicas, steps, rates, money, outcomes)
+        return money, outcomes
 
-    def exact(self, chosen: Outcomes[ServingColumns]) -> tuple[Outcomes[ServingColumns], Recommend]:
+    def exact(self, chosen: Outcomes[DeploymentColumns]) -> tuple[Outcomes[DeploymentColumns], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
-        columns, replicas = chosen.columns, self.model.replicas(chosen.columns)
-        needs = serving_host_needs(self.ground, columns.platform, replicas.memory.weights_bytes, columns.devices)
-        clusters = designs(self.ground, chosen, needs)
-        known = self._evaluated(replicas, columns.batch, chosen.capacity_per_s, clusters)
+        running = Running.of(self.model, chosen.columns, chosen.replicas)
+        clusters = Clusters.of(self.ground, chosen.columns, chosen.replicas)
+        designs = clusters.designs(self.ground, chosen.rented, running.host_needs(clusters.apart))
+        money, outcomes = self._evaluated(
+            chosen.columns, chosen.replicas, chosen.capacity_per_s, running.rates, running.memory_share, designs
+        )
+        known = Evaluated(running, clusters, designs, money, outcomes)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:
-            shown = phases(known)
-            return recommendations(self.ground, known.outcomes, known.charges, clusters, order, lambda row: described(known, shown, row))
+            phases = Phases.of(running)
+            return recommendations(self.ground, outcomes, money, designs[0], order, lambda row: described(known, phases, row))
 
-        return known.outcomes, recommend
+        return outcomes, recommend

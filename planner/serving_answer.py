@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from planner.answer import Interval, MemoryUse, Performance, Strategy
+from planner.answer import Interval, MemoryUse, Performance, PrefillPart, Roofline, Strategy
+from planner.built import fabric
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_YEAR
 from planner.explain.bottleneck import bottleneck
@@ -14,42 +16,51 @@ from planner.explain.roofline import Phase, roofline, serving_phase
 from planner.memory.serving import ServingMemory
 from planner.outcomes import Outcomes
 from planner.performance.serving_efficiency import load_serving_efficiency
-from planner.performance.serving_loop import ServingRates
-from planner.performance.serving_step import Replica, ServingSteps
-from planner.recommend import Described
-from planner.search.columns import KV_PRECISIONS, PRECISIONS, FloatColumn, ServingColumns
-from planner.served_model import ServedModel, ServedReplicas
+from planner.performance.serving_step import Replica
+from planner.recommend import Described, Prefilling
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, DeploymentColumns, ServingColumns
+from planner.served_model import ServedModel
+from planner.serving_clusters import Clusters, Designs
+from planner.serving_running import Running, memory_parts
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Everything about some candidates, row by row."""
+    """Everything about some deployments, row by row."""
 
-    replicas: ServedReplicas
-    steps: ServingSteps
-    rates: ServingRates
+    running: Running
+    clusters: Clusters
+    designs: tuple[Designs, Designs]
     charges: Charges
-    outcomes: Outcomes[ServingColumns]
+    outcomes: Outcomes[DeploymentColumns]
 
 
-def phases(known: Evaluated) -> tuple[Phase, Phase]:
+@dataclass(frozen=True, slots=True)
+class Phases:
     """What one device does for a prompt and in a plain decode step."""
-    columns, model = known.outcomes.columns, known.replicas.model
-    plain, batch = Replica.on(model.demand, model.ground.platforms, columns, model.efficiency), columns.batch.astype(np.float64)
-    prompt, step = plain.prefill_work(model.workload.input_tokens, model.cached_tokens), plain.decode_work(batch, model.context_tokens)
-    times = plain.decode(batch, model.context_tokens)
-    return serving_phase("prefill", prompt, known.steps.prefill.alone), serving_phase("decode", step, times)
+
+    prefill: Phase
+    decode: Phase
+
+    @classmethod
+    def of(cls, running: Running) -> Self:
+        """Of the replicas that do each."""
+        model, columns = running.model, running.columns
+        source, plain = (Replica.on(model.demand, model.ground.platforms, c, model.efficiency) for c in (columns.prefill, columns))
+        batch, times = columns.batch.astype(np.float64), source.prefill(model.workload.input_tokens, model.cached_tokens).alone
+        prompt, step = source.prefill_work(model.workload.input_tokens, model.cached_tokens), plain.decode_work(batch, model.context_tokens)
+        return cls(serving_phase("prefill", prompt, times), serving_phase("decode", step, plain.decode(batch, model.context_tokens)))
 
 
-def described(known: Evaluated, shown: tuple[Phase, Phase], row: int) -> Described:
-    """Candidate `row` as it stands in the answer."""
-    outcomes, rates, model = known.outcomes, known.rates, known.replicas.model
-    workload, request = model.workload, model.ground.request
+def described(known: Evaluated, phases: Phases, row: int) -> Described:
+    """Deployment `row` as it stands in the answer."""
+    outcomes, running, model = known.outcomes, known.running, known.running.model
+    workload, request, rates = model.workload, model.ground.request, running.rates
     ttft_s, tpot_s = float(rates.ttft_s[row]), float(rates.tpot_s[row])
-    capacity = float(outcomes.capacity_per_s[row]) * int(outcomes.replicas[row])
+    capacity = _capacity_per_s(known, row)
     period_s = request.site.years * SECONDS_PER_YEAR
     tokens_per_s = workload.requests_per_s * workload.output_tokens
-    decode = known.steps.decode
+    decode = running.steps.decode
     return Described(
         strategy=_strategy(outcomes.columns, row),
         performance=Performance(
@@ -63,9 +74,9 @@ def described(known: Evaluated, shown: tuple[Phase, Phase], row: int) -> Describ
             ttft_interval=_interval(model, "ttft_s", ttft_s),
             tpot_interval=_interval(model, "tpot_s", tpot_s),
         ),
-        memory=_memory_use(known, row),
+        memory=_memory_use(model, running.decode.memory, outcomes.columns, row),
         bottleneck=bottleneck(decode.operations_s, decode.resources_s, row),
-        roofline=roofline(shown, model.ground.platforms, int(outcomes.columns.platform[row]), row),
+        roofline=_roofline(known, phases, row),
         headroom={
             "ttft": 1.0 - ttft_s / workload.ttft_s,
             "tpot": 1.0 - tpot_s / workload.tpot_s,
@@ -73,7 +84,51 @@ def described(known: Evaluated, shown: tuple[Phase, Phase], row: int) -> Describ
         },
         tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
         period_s=period_s,
+        prefill=_prefill(known, row) if outcomes.columns.disaggregated[row] else None,
     )
+
+
+def _capacity_per_s(known: Evaluated, row: int) -> float:
+    """Requests/s of all replicas within the limits: of the pool that can do less."""
+    running, outcomes = known.running, known.outcomes
+    decode = float(outcomes.capacity_per_s[row]) * int(outcomes.replicas[row])
+    if not running.columns.disaggregated[row]:
+        return decode
+    return min(decode, float(running.prefill_capacity_per_s[row]) * int(running.columns.prefill_replicas[row]))
+
+
+def _roofline(known: Evaluated, phases: Phases, row: int) -> Roofline | None:
+    """Of the accelerators that decode; what others do for a prompt stands below other roofs."""
+    columns = known.running.columns
+    same = columns.platform[row] == columns.prefill_platform[row]
+    shown = (phases.prefill, phases.decode) if same else (phases.decode,)
+    return roofline(shown, known.running.model.ground.platforms, int(columns.platform[row]), row)
+
+
+def _prefill(known: Evaluated, row: int) -> Prefilling:
+    """The replicas of `row` that only prefill."""
+    running, ground = known.running, known.running.model.ground
+    columns, second = running.columns.prefill, known.clusters.second
+    platform = int(columns.platform[row])
+    chip = ground.hardware.accelerators[ground.platforms.accelerator_id[platform]]
+    server = ground.hardware.servers.get(ground.platforms.server_id[platform])
+    count, design = int(running.columns.prefill_replicas[row]), known.designs[1][row]
+    used, apart = count * int(columns.devices[row]), bool(known.clusters.apart[row])
+    bought = apart and not known.charges.rented[row]
+    part = PrefillPart(
+        accelerator_id=chip.id,
+        accelerator_name=chip.name,
+        vendor=chip.vendor,
+        devices=int(second.devices[row]) if bought else used,
+        server_id=server.id if server else "",
+        server_name=server.name if server else "",
+        servers=int(second.servers[row]),
+        replicas=count,
+        strategy=_strategy(columns, row),
+        memory=_memory_use(running.model, running.prefill_memory, columns, row),
+        fabric=fabric(ground.hardware, design) if design and bought else None,
+    )
+    return Prefilling(part, design if bought else None)
 
 
 def _interval(model: ServedModel, quantity: str, seconds: float) -> Interval | None:
@@ -82,28 +137,15 @@ def _interval(model: ServedModel, quantity: str, seconds: float) -> Interval | N
     return Interval(low=seconds * span.low, high=seconds * span.high, coverage=0.8) if span and model.efficiency.calibrated else None
 
 
-def _memory_use(known: Evaluated, row: int) -> MemoryUse:
-    ground, columns = known.replicas.model.ground, known.outcomes.columns
-    capacity = float(ground.platforms.memory_bytes[columns.platform[row]])
-    parts = {name: float(column[row]) for name, column in memory_parts(known.replicas.memory, columns).items()}
+def _memory_use(model: ServedModel, memory: ServingMemory, columns: ServingColumns, row: int) -> MemoryUse:
+    capacity = float(model.ground.platforms.memory_bytes[columns.platform[row]])
+    parts = {name: float(column[row]) for name, column in memory_parts(memory, columns.batch, columns.attention_dp).items()}
     return MemoryUse(
         parts=parts,
         used_bytes=sum(parts.values()),
         capacity_bytes=capacity,
-        reserve_bytes=capacity * ground.request.assumptions.memory_reserve,
+        reserve_bytes=capacity * model.ground.request.assumptions.memory_reserve,
     )
-
-
-def memory_parts(memory: ServingMemory, columns: ServingColumns) -> dict[str, FloatColumn]:
-    """Bytes on the fullest device while `columns.batch` requests run in the replica."""
-    sequences = columns.batch / columns.attention_dp
-    return {
-        "weights": memory.weights_bytes,
-        "kv_cache": memory.kv_bytes_per_sequence * sequences,
-        "state": memory.state_bytes_per_sequence * sequences,
-        "activations": memory.activation_bytes,
-        "overhead": memory.overhead_bytes,
-    }
 
 
 def _strategy(columns: ServingColumns, row: int) -> Strategy:

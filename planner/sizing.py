@@ -25,3 +25,12 @@ def servers(replica_count: IntColumn, devices_per_replica: IntColumn, devices_pe
     wide = np.minimum(replica_count.astype(np.int64) * spanned, _MOST)
     needed: IntColumn = np.where(per_server >= 1, shared, wide).astype(np.int32)
     return needed
+
+
+def shared_servers(counts: tuple[IntColumn, IntColumn], devices: tuple[IntColumn, IntColumn], devices_per_server: IntColumn) -> IntColumn:
+    """Whole servers for `counts` replicas of two sizes side by side, where they fill servers without gaps; else for each size alone."""
+    fits = (devices_per_server % devices[0] == 0) & (devices_per_server % devices[1] == 0)
+    together = -(-(counts[0].astype(np.int64) * devices[0] + counts[1].astype(np.int64) * devices[1]) // devices_per_server)
+    apart = servers(counts[0], devices[0], devices_per_server).astype(np.int64) + servers(counts[1], devices[1], devices_per_server)
+    needed: IntColumn = np.minimum(np.where(fits, together, apart), _MOST).astype(np.int32)
+    return needed

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
-from planner.answer import BillLine, FrontierPoint, Recommendation
+from planner.answer import BillLine, FrontierPoint, PrefillPart, Recommendation
 
 if TYPE_CHECKING:
     from planner.reverse import Runs
@@ -32,6 +32,11 @@ class PlanColumn(Generic[Row]):
     digits: int | None
     value: Callable[[Row], Value]
     missing: Literal["n/a", "unknown"] = "n/a"
+
+
+def _of_prefill(value: Callable[[PrefillPart], Value]) -> Callable[[Recommendation], Value]:
+    """A figure of the replicas that only prefill; None where there are none."""
+    return lambda row: value(row.prefill) if row.prefill else None
 
 
 RECOMMENDATION_COLUMNS: tuple[PlanColumn[Recommendation], ...] = (
@@ -57,6 +62,14 @@ RECOMMENDATION_COLUMNS: tuple[PlanColumn[Recommendation], ...] = (
     PlanColumn("schedule", "Schedule", None, lambda row: row.strategy.schedule or None),
     PlanColumn("recompute", "Recomputation", None, lambda row: row.strategy.recompute or None),
     PlanColumn("batch_requests", "Batch (requests)", 1, lambda row: row.strategy.batch),
+    PlanColumn("prefill_accelerator_id", "Prefill accelerator id", None, _of_prefill(lambda part: part.accelerator_id)),
+    PlanColumn("prefill_accelerator", "Prefill accelerator", None, _of_prefill(lambda part: part.accelerator_name)),
+    PlanColumn("prefill_accelerators", "Prefill accelerators", 0, _of_prefill(lambda part: part.devices)),
+    PlanColumn("prefill_replicas", "Prefill replicas", 0, _of_prefill(lambda part: part.replicas)),
+    PlanColumn("prefill_tp", "Prefill tensor parallel", 0, _of_prefill(lambda part: part.strategy.tp)),
+    PlanColumn("prefill_pp", "Prefill pipeline parallel", 0, _of_prefill(lambda part: part.strategy.pp)),
+    PlanColumn("prefill_ep", "Prefill expert parallel", 0, _of_prefill(lambda part: part.strategy.ep)),
+    PlanColumn("prefill_dp", "Prefill data parallel", 0, _of_prefill(lambda part: part.strategy.dp)),
     PlanColumn("tokens_per_s", "Tokens/s", 0, lambda row: row.performance.tokens_per_s),
     PlanColumn(
         "tokens_per_s_low", "Tokens/s, low", 0, lambda row: row.performance.interval.low if row.performance.interval else None, "unknown"
@@ -109,6 +122,7 @@ BILL_COLUMNS: tuple[PlanColumn[BillLine], ...] = (
 
 FRONTIER_COLUMNS: tuple[PlanColumn[FrontierPoint], ...] = (
     PlanColumn("accelerator_id", "Accelerator id", None, lambda point: point.accelerator_id),
+    PlanColumn("prefill_accelerator_id", "Prefill accelerator id", None, lambda point: point.prefill_accelerator_id or None),
     PlanColumn("accelerators", "Accelerators", 0, lambda point: point.devices),
     PlanColumn("precision", "Precision", None, lambda point: point.precision),
     PlanColumn("total_usd", "Cost (USD)", 0, lambda point: point.cost_usd),

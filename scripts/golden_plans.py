@@ -24,6 +24,7 @@ def head(answer: Plan) -> dict[str, object]:
 
 def _plan(item: dict[str, object]) -> dict[str, object]:
     kept = ("accelerator_id", "devices", "servers", "replicas", "strategy")
+    beside = item["prefill"]
     figures = {
         "cost": ("acquisition", "total_usd"),
         "power": ("facility_w",),
@@ -32,7 +33,8 @@ def _plan(item: dict[str, object]) -> dict[str, object]:
     }
     figures |= {"performance": ("tokens_per_s", "step_s", "run_s", "ttft_s", "tpot_s")}
     nested = {f"{group}.{name}": _rounded(item[group][name]) for group, names in figures.items() for name in names}  # type: ignore[index]
-    return {name: item[name] for name in kept} | nested
+    part = {"prefill": {name: beside[name] for name in kept}} if isinstance(beside, dict) else {}
+    return {name: item[name] for name in kept} | part | nested
 
 
 def _rounded(value: object) -> object:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import figures, session
 from dashboard.charts.figure import show_figure
 from dashboard.charts.frontier import MEASURES, frontier_figure
-from dashboard.charts.memory import memory_figure
+from dashboard.charts.memory import memory_figure, memory_finding
 from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.sections.alternatives import alternatives
@@ -57,6 +57,8 @@ def _frontier(plan: Plan, shown: Recommendation) -> None:
 
 def _memory(plan: Plan, shown: Recommendation) -> None:
     show_figure(memory_figure(shown), file_name((plan.model_name, "memory"), ".csv"))
+    if shown.prefill:
+        st.caption(plain(say("Replicas that prefill. {finding}.", finding=memory_finding(shown.prefill.memory))))
 
 
 def _bill(plan: Plan, shown: Recommendation) -> None:

@@ -8,7 +8,7 @@ from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.wording import plain, word
 from planner.answer import Plan, Recommendation
-from planner.explain.launch import NO_PATH, Launch, launches
+from planner.explain.launch import NO_PATH, Launch, Part, launches
 from texts import numbers
 from texts.translations import mark
 
@@ -28,6 +28,7 @@ SETTINGS: dict[str, str] = {
     "quantised": mark("format of the weights"),
     "prefix_cache": mark("prefix cache"),
     "speculation": mark("speculative decoding"),
+    "deployment": mark("prefill apart from decode"),
     "nodes": mark("servers"),
     "devices_per_node": mark("accelerators of a server"),
     "method": mark("method"),
@@ -54,10 +55,11 @@ def launch_settings(plan: Plan, shown: Recommendation) -> None:
 
 
 def _tool(launch: Launch, shown: Recommendation) -> None:
-    st.subheader(plain(say("{tool}, untested", tool=launch.tool)), anchor=False)
+    title = say("{tool}, untested", tool=launch.tool)
+    st.subheader(plain(say(_PARTS[launch.part], title=title)), anchor=False)
     if launch.text:
         st.code(launch.text, language="bash" if launch.form == "command" else launch.form, wrap_lines=True)
-        st.markdown("\n".join(f"- {plain(_note(note, shown))}" for note in launch.notes))
+        st.markdown("\n".join(f"- {plain(_note(note, shown, launch.part))}" for note in launch.notes))
     else:
         lacking = "\n".join(f"- {plain(f'{word(SETTINGS, name)}: {value}')}" for name, value in launch.missing)
         st.markdown(plain(say("This tool has no setting that we know for:")) + "\n\n" + lacking)
@@ -66,16 +68,23 @@ def _tool(launch: Launch, shown: Recommendation) -> None:
     )
 
 
-def _note(code: str, shown: Recommendation) -> str:
+def _note(code: str, shown: Recommendation, part: Part) -> str:
     """What a command or file leaves to do."""
     if code == "replicas":
-        return say("Start it once for each of {count} replicas.", count=numbers.whole(shown.replicas, language()))
+        count = shown.prefill.replicas if part == "prefill" and shown.prefill else shown.replicas
+        return say("Start it once for each of {count} replicas.", count=numbers.whole(count, language()))
     return say(_NOTES[code], **({"word": NO_PATH} if code == "model_path" else {}))
 
 
+_PARTS: dict[Part, str] = {
+    "all": "{title}",
+    "prefill": mark("{title}: replicas that prefill"),
+    "decode": mark("{title}: replicas that decode"),
+}
 _NOTES = {
     "model_path": mark("Put the place of the model's files where {word} stands."),
     "model_arguments": mark("Add the arguments that describe the model, its data and its checkpoints."),
     "several_servers": mark("It spans several servers: start it on each, as the tool's documentation says."),
+    "router": mark("A router in front sends each prompt to one that prefills and then to one that decodes; see the tool's documentation."),
     "batch_rounded": mark("The global batch is rounded to whole micro-batches."),
 }

@@ -56,6 +56,20 @@ def bill_of(parts: Iterable[Part], stock: Mapping[str, int] | None = None) -> tu
     return tuple(lines)
 
 
+def joined_bill(bills: Iterable[Sequence[BillLine]]) -> tuple[BillLine, ...]:
+    """The lines of several clusters in one bill: equal parts in one line."""
+    merged: dict[BillLine, list[BillLine]] = {}
+    for line in (line for bill in bills for line in bill):
+        merged.setdefault(line.model_copy(update={"quantity": 0.0, "subtotal_usd": None}), []).append(line)
+    return tuple(_sum(lines) if len(lines) > 1 else lines[0] for lines in merged.values())
+
+
+def _sum(lines: Sequence[BillLine]) -> BillLine:
+    priced = all(line.subtotal_usd is not None for line in lines)
+    subtotal = math.fsum(line.subtotal_usd or 0.0 for line in lines) if priced else None
+    return lines[0].model_copy(update={"quantity": sum(line.quantity for line in lines), "subtotal_usd": subtotal})
+
+
 def bill_totals(lines: Sequence[BillLine]) -> BillTotals:
     """Totals of a bill: exactly the sum of its lines."""
     unpriced = tuple(dict.fromkeys(line.catalog_id for line in lines if line.subtotal_usd is None))

@@ -32,6 +32,7 @@ class ClusterOptions:
     storage_servers                        catalog id -> how many storage servers; they bring the storage network
     stock                                  catalog id -> pieces that are there already
     prices                                 catalog id -> the asker's own price, USD
+    joined                                 it exchanges data with another cluster: even a single server has its network
     """
 
     server_id: str = ""
@@ -42,6 +43,7 @@ class ClusterOptions:
     stock: Mapping[str, int] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)
     room: Room = field(default_factory=Room)
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def design_cluster(
     server = hardware.servers.get(options.server_id or chip.server_id or "")
     servers = -(-devices // devices_per_server(chip, server))
     own = not is_rented(server)
-    plans = network_plans(hardware, chip, server, options.networks, find_link or link_finder(hardware)) if servers > 1 and own else ()
+    networked = own and (servers > 1 or options.joined)
+    plans = network_plans(hardware, chip, server, options.networks, find_link or link_finder(hardware)) if networked else ()
     built = [(plan, _tree(hardware, plan, servers, options)) for plan in plans if plan.name != "storage" or options.storage_servers]
     memory = memory_choice(hardware, server, options.host_memory_bytes) if own else None
     drives = drive_choice(hardware, server, options.local_drive_bytes) if own else None

@@ -122,16 +122,21 @@ class Infrastructure:
     management_w: float
     management_units: float
 
-    def per_device(self, rows: NDArray[np.integer], devices: NDArray[np.integer]) -> PerDevice:
-        """Columns for `devices` accelerators on the platforms `rows`, computed once for each distinct pair."""
+    def per_device(self, rows: NDArray[np.integer], devices: NDArray[np.integer], joined: BoolColumn | None = None) -> PerDevice:
+        """Columns for `devices` accelerators on the platforms `rows`, computed once for each distinct pair.
+
+        joined   clusters that exchange data with another one, so that even a single server has its networks
+        """
         servers = -(-devices // self.devices_per_server[rows])
-        *pairs, place = _distinct(np.asarray(rows), np.asarray(servers))
+        alone = np.zeros(len(rows), dtype=np.bool_) if joined is None else joined & (servers == 1)
+        *pairs, place = _distinct(2 * np.asarray(rows) + alone, np.asarray(servers))
         result = self._of_pairs(*pairs)
         return PerDevice(**{item.name: getattr(result, item.name).take(place, axis=0) for item in fields(result)})
 
-    def _of_pairs(self, rows: NDArray[np.intp], servers: NDArray[np.intp]) -> PerDevice:
+    def _of_pairs(self, rows_and_joined: NDArray[np.intp], servers: NDArray[np.intp]) -> PerDevice:
+        rows, joined = rows_and_joined // 2, rows_and_joined % 2 == 1
         own = ~self.rented[rows]
-        several = (servers > 1) & own
+        several = ((servers > 1) | joined) & own
         tree = self._trees(rows, servers)
         counts = _unit_counts(tree, len(_COUNTED)) * several[:, None, None]
         counts[:, :, :_CARDS] *= self.known[rows][:, :, None]

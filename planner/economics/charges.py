@@ -8,7 +8,7 @@ import numpy as np
 
 from planner.economics.cost import depreciation_usd, energy_kwh, maintenance_usd, rent_usd
 from planner.economics.holdings import Holdings, total_w
-from planner.economics.power import facility_w
+from planner.economics.power import facility_w, loaded_w
 from planner.request import Assumptions, Site
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 
@@ -53,6 +53,21 @@ def charges(
     rent_usd_per_h   of one accelerator, NaN where nobody rents it out
     utilisation      share of its life that owned hardware is in use: the idle rest is charged to who uses it
     """
+    rented = holdings.scaled(rented_devices / bought_devices)
+    return charges_of(holdings, rented, rented_devices * rent_usd_per_h, period_s, site, assumptions, utilisation=utilisation)
+
+
+def charges_of(
+    holdings: Holdings,
+    used_if_rented: Holdings,
+    rent_usd_per_h: FloatColumn,
+    period_s: FloatColumn,
+    site: Site,
+    assumptions: Assumptions,
+    *,
+    utilisation: float = 1.0,
+) -> Charges:
+    """Charges of what is held when bought, or of the part of it that is used when rented at `rent_usd_per_h` for the whole."""
     held_s = period_s / utilisation
     bought_w = facility_w(total_w(holdings.loaded_w(assumptions.power_share)), site.pue)
     buy = {
@@ -62,12 +77,13 @@ def charges(
         "maintenance": maintenance_usd(holdings.capital_usd, held_s, site.maintenance_share),
         "energy": np.nan_to_num(energy_kwh(bought_w, period_s)) * site.electricity_usd_per_kwh,
     }
-    rent = rent_usd(rented_devices.astype(np.float64), rent_usd_per_h, period_s)
+    rent = rent_usd(np.ones_like(rent_usd_per_h), rent_usd_per_h, period_s)
     cannot_buy = holdings.unpriced | (holdings.room_used > 1.0 + ROUNDING).any(axis=1)
     rented = _rented(np.sum(list(buy.values()), axis=0), rent, cannot_buy, site.acquisition)
     parts = {part: np.where(rented, 0.0, usd) for part, usd in buy.items()} | {"rental": np.where(rented, np.nan_to_num(rent), 0.0)}
-    used = holdings.scaled(np.where(rented, rented_devices / bought_devices, 1.0))
-    loaded = used.loaded_w(assumptions.power_share)
+    if_rented_w = used_if_rented.loaded_w(1.0)
+    rated = {part: np.where(rented, if_rented_w[part], watts) for part, watts in holdings.loaded_w(1.0).items()}
+    loaded = {part: loaded_w(watts, assumptions.power_share) for part, watts in rated.items()}
     load_w = facility_w(total_w(loaded), site.pue)
     return Charges(
         rented=rented,
@@ -77,7 +93,7 @@ def charges(
         parts_usd=parts,
         it_parts_w=loaded,
         facility_w=load_w,
-        rated_facility_w=facility_w(total_w(used.loaded_w(1.0)), site.pue),
+        rated_facility_w=facility_w(total_w(rated), site.pue),
         energy_kwh=energy_kwh(load_w, period_s),
         room_used=np.where(rented[:, None], 0.0, holdings.room_used),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from planner.cluster.racks import ROOM_LIMITS
 from planner.search.columns import BoolColumn, FloatColumn
 
 
@@ -43,7 +44,22 @@ class Holdings:
         """A part of the same cluster, or several of it: money and power."""
         return replace(self, **{name: getattr(self, name) * factor for name in _SCALED})
 
+    def beside(self, other: Holdings, *, counted: BoolColumn) -> Holdings:
+        """With a second cluster in the same room in the rows that are `counted`: sums, and the tighter use of what each rack must offer."""
+        second = other.scaled(counted.astype(np.float64))
+        sums = {name: getattr(self, name) + getattr(second, name) for name in _SCALED}
+        used = np.where(counted[:, None], other.room_used, 0.0)
+        shared = np.isin(ROOM_LIMITS, _SHARED_BY_CLUSTERS)[: used.shape[1]]
+        return replace(
+            self,
+            **sums,
+            unpriced=self.unpriced | (other.unpriced & counted),
+            at_least=self.at_least | (other.at_least & counted),
+            room_used=np.where(shared, self.room_used + used, np.maximum(self.room_used, used)),
+        )
 
+
+_SHARED_BY_CLUSTERS = ("room_racks", "room_power")  # limits that all clusters of a room use up together
 _SCALED = tuple(item.name for item in fields(Holdings) if item.name.endswith(("_usd", "_w")))
 
 

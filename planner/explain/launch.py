@@ -24,6 +24,7 @@ from planner.request import OwnModel, PlanRequest, Serving, Training
 from planner.subject import subject
 
 Value = int | float | str | bool
+Part = Literal["all", "prefill", "decode"]
 NO_PATH = "MODEL"  # stands where the place of a model's files would; not known here
 
 
@@ -63,7 +64,8 @@ class Tool(BaseModel):
 class Launch:
     """Settings for one tool, untested. `text` is empty when `missing` names settings, with values, that it cannot be told.
 
-    `notes` are codes of what the text leaves to do: `model_path`, `model_arguments`, `replicas`, `several_servers`, `batch_rounded`.
+    `notes` are codes of what the text leaves to do: `model_path`, `model_arguments`, `replicas`, `several_servers`, `batch_rounded`,
+    `router`.
     """
 
     tool: str
@@ -74,6 +76,7 @@ class Launch:
     text: str
     missing: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    part: Part = "all"
 
 
 @cache
@@ -86,13 +89,28 @@ def tools() -> dict[str, Tool]:
 
 
 def launches(plan: Plan, shown: Recommendation, models: Models) -> tuple[Launch, ...]:
-    """Launch settings of `shown` for every tool of the plan's task."""
-    task = plan.request.workload.kind
-    return tuple(_launch(tool, plan.request, shown, models) for tool in tools().values() if tool.task == task)
+    """Launch settings of `shown` for every tool of the plan's task; for what prefills and what decodes where they differ."""
+    task, parts = plan.request.workload.kind, _parts(shown)
+    return tuple(
+        _launch(tool, plan.request, one, models, part) for tool in tools().values() if tool.task == task for part, one in parts.items()
+    )
 
 
-def _launch(tool: Tool, request: PlanRequest, shown: Recommendation, models: Models) -> Launch:
-    settings = plan_settings(request, shown, models)
+def _parts(shown: Recommendation) -> dict[Part, Recommendation]:
+    """The recommendation as what each kind of replica is told."""
+    part = shown.prefill
+    if part is None:
+        return {"all": shown}
+    prefill: dict[str, object] = {"vendor": part.vendor, "replicas": part.replicas, "strategy": part.strategy}
+    decode: dict[str, object] = {}
+    if part.servers:
+        prefill |= {"devices": part.devices, "servers": part.servers}
+        decode |= {"devices": shown.devices - part.devices, "servers": shown.servers - part.servers}
+    return {"prefill": shown.model_copy(update=prefill), "decode": shown.model_copy(update=decode)}
+
+
+def _launch(tool: Tool, request: PlanRequest, shown: Recommendation, models: Models, part: Part) -> Launch:
+    settings = plan_settings(request, shown, models, part)
     missing = [("vendor", shown.vendor)] if tool.vendors and shown.vendor not in tool.vendors else []
     parts: list[tuple[str, ...] | Mapping[str, Value]] = []
     sources = [tool.source]
@@ -107,10 +125,10 @@ def _launch(tool: Tool, request: PlanRequest, shown: Recommendation, models: Mod
     path = model_path(request, models)
     text = "" if missing else _text(tool, parts, {**settings, **_drafting(request, models), "model": path})
     notes = _notes(request, shown, path, settings)
-    return Launch(tool.name, tool.version, tool.read, "; ".join(dict.fromkeys(sources)), tool.form, text, tuple(missing), notes)
+    return Launch(tool.name, tool.version, tool.read, "; ".join(dict.fromkeys(sources)), tool.form, text, tuple(missing), notes, part)
 
 
-_UNSAID: tuple[Value, ...] = (0, 1, "one", "none", "unused", "no")  # what a tool does by itself when it has no word for a setting
+_UNSAID: tuple[Value, ...] = (0, 1, "all", "one", "none", "unused", "no")  # what a tool does by itself when it has no word for a setting
 
 
 def _said(row: SettingRow, value: Value) -> tuple[str, ...] | Mapping[str, Value] | None:
@@ -124,11 +142,11 @@ def _said(row: SettingRow, value: Value) -> tuple[str, ...] | Mapping[str, Value
     return {key: value if form == "{}" else form for key, form in (row.keys or {}).items()}
 
 
-def plan_settings(request: PlanRequest, shown: Recommendation, models: Models) -> dict[str, Value]:
+def plan_settings(request: PlanRequest, shown: Recommendation, models: Models, part: Part = "all") -> dict[str, Value]:
     """What a tool has to be told, by our names."""
     work = request.workload
     if isinstance(work, Serving):
-        return _serving_settings(request, work, shown, models)
+        return _serving_settings(request, work, shown, models) | {"deployment": part}
     return _training_settings(work, shown)
 
 
@@ -201,13 +219,14 @@ def _notes(request: PlanRequest, shown: Recommendation, path: str, settings: Map
     work = request.workload
     batch = settings.get("global_batch", 0)
     rounded = isinstance(work, Training) and batch != work.global_batch_tokens / work.sequence_tokens
-    devices = shown.devices / max(1, shown.replicas)
+    devices = shown.strategy.tp * shown.strategy.pp * shown.strategy.cp * shown.strategy.dp
     found = {
         "model_path": isinstance(work, Serving) and path == NO_PATH,
         "model_arguments": isinstance(work, Training),
         "replicas": isinstance(work, Serving) and shown.replicas > 1,
         "several_servers": devices > shown.devices / max(1, shown.servers),
         "batch_rounded": rounded,
+        "router": settings.get("deployment", "all") != "all",
     }
     return tuple(code for code, holds in found.items() if holds)
 

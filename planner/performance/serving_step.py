@@ -345,7 +345,8 @@ def _collectives_s(
         reduce_s = np.where(tp > 1, reduces * efficiency.all_reduce * all_reduce_s(message, tp, within, device.network), 0.0)
     if (columns.pp > 1).any():
         inside = tp * dp * columns.pp <= device.domain
-        reduce_s = reduce_s + (columns.pp - 1.0) * point_to_point_s(message / tp, inside, device.network)
+        hops_s = (columns.pp - 1.0) * point_to_point_s(message / tp, inside, device.network)
+        reduce_s = reduce_s + np.where(columns.pp > 1, hops_s, 0.0)  # a single stage has no link, whose rate may not be known
     if demand.experts and (dp > 1).any():
         devices = tp * dp
         within = np.minimum(devices, device.domain)

@@ -104,3 +104,47 @@ class ServingColumns(Columns):
     def devices(self) -> IntColumn:
         """Accelerators of one replica."""
         return self.tp * self.pp * self.attention_dp
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentColumns(ServingColumns):
+    """Replicas that decode, and beside them replicas that prefill, in the same formats.
+
+    Where `prefill_replicas` is 0 the replicas do both themselves, and the columns of the others repeat theirs.
+    """
+
+    prefill_replicas: IntColumn
+    prefill_platform: IntColumn
+    prefill_tp: IntColumn
+    prefill_pp: IntColumn
+    prefill_ep: IntColumn
+    prefill_attention_dp: IntColumn
+    prefill_batch: IntColumn  # prompts in flight in one of them
+
+    @classmethod
+    def of(cls, decode: ServingColumns, prefill: ServingColumns | None = None, prefill_replicas: IntColumn | None = None) -> Self:
+        """Pairs of rows; without `prefill` replicas that do both."""
+        source = prefill or decode
+        own = {column.name: getattr(decode, column.name) for column in fields(ServingColumns)}
+        beside = {f"prefill_{name}": getattr(source, name) for name in ("platform", "tp", "pp", "ep", "attention_dp", "batch")}
+        count = np.zeros_like(decode.platform) if prefill_replicas is None else prefill_replicas
+        return cls(**own, **beside, prefill_replicas=count)
+
+    @property
+    def disaggregated(self) -> BoolColumn:
+        """Rows whose prompts are prefilled by replicas of their own."""
+        return np.asarray(self.prefill_replicas > 0)
+
+    @property
+    def prefill(self) -> ServingColumns:
+        """The replicas that prefill."""
+        return ServingColumns(
+            platform=self.prefill_platform,
+            tp=self.prefill_tp,
+            pp=self.prefill_pp,
+            ep=self.prefill_ep,
+            attention_dp=self.prefill_attention_dp,
+            precision=self.precision,
+            kv_precision=self.kv_precision,
+            batch=self.prefill_batch,
+        )

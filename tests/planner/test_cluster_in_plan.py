@@ -339,21 +339,32 @@ def test_capital_is_exactly_the_sum_of_the_bill_and_network_power_that_of_its_li
         if item.power.it_w is not None:
             all_w = math.fsum(line.quantity * (line.unit_power_w or 0.0) for line in item.bill)
             assert item.power.it_w == pytest.approx(share * all_w)
-            assert item.fabric.racks.it_w == pytest.approx(all_w)
+            assert sum(built.racks.it_w for built, _ in clusters(item)) == pytest.approx(all_w)
+
+
+def clusters(item):
+    """Fabric and servers of what decodes or trains, and of what prefills on other accelerators."""
+    part = item.prefill
+    if part is None or part.fabric is None:
+        return [(item.fabric, item.servers)]
+    return [(item.fabric, item.servers - part.servers), (part.fabric, part.servers)]
 
 
 def test_networks_and_hosts_of_the_answer_are_those_of_its_bill():
     for item in (*answered(training(**BIG)).recommendations, *answered(serving()).recommendations):
-        for network in item.fabric.networks:
-            billed = sum(line.quantity for line in item.bill if line.part == f"{network.name}_switch")
-            assert network.leaves + network.spines + network.cores == billed
+        built = clusters(item)
+        for name in {network.name for fabric, _ in built for network in fabric.networks}:
+            switches = [(n.leaves + n.spines + n.cores) for fabric, _ in built for n in fabric.networks if n.name == name]
+            assert sum(switches) == sum(line.quantity for line in item.bill if line.part == f"{name}_switch")
+        for network in (network for fabric, _ in built for network in fabric.networks):
             assert network.latency_s > 0
             assert network.bisection_bytes_per_s > 0
             assert network.free_ports >= 0
             assert {"link", "leaf", "plane"} <= network.after_failure.keys()
-        host = item.fabric.host
-        assert sum(line.quantity for line in item.bill if line.part == "memory") == item.servers * host.memory_modules
-        assert sum(line.quantity for line in item.bill if line.part == "drive") == item.servers * host.drives
+        modules = sum(servers * fabric.host.memory_modules for fabric, servers in built)
+        drives = sum(servers * fabric.host.drives for fabric, servers in built)
+        assert sum(line.quantity for line in item.bill if line.part == "memory") == modules
+        assert sum(line.quantity for line in item.bill if line.part == "drive") == drives
 
 
 def test_a_training_host_holds_twice_its_device_memory():

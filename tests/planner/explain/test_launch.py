@@ -13,7 +13,7 @@ import pytest
 from cli.requests import read_requests
 from model_db import load_models
 from planner import plan
-from planner.answer import Plan, Recommendation, Strategy
+from planner.answer import Plan, PrefillPart, Recommendation, Strategy
 from planner.explain.launch import Launch, launches, plan_settings, tools
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,12 +30,27 @@ def option(name: str, **strategy: object) -> Recommendation:
     """The first option of an example on NVIDIA accelerators, its strategy changed."""
     first = answer(name).recommendations[0]
     changed = Strategy.model_validate(first.strategy.model_dump() | strategy)
-    return first.model_copy(update={"vendor": "NVIDIA", "strategy": changed})
+    return first.model_copy(update={"vendor": "NVIDIA", "strategy": changed, "prefill": None})
 
 
 def launch(tool: str, name: str, shown: Recommendation) -> Launch:
     (found,) = (item for item in launches(answer(name), shown, MODELS) if item.tool == tool)
     return found
+
+
+def test_each_kind_of_replica_is_told_its_part():
+    together = option("serve-llama-3.1-70b", **ONE)
+    own = {name: getattr(together, name) for name in PrefillPart.model_fields if name in Recommendation.model_fields}
+    part = PrefillPart(**own | {"replicas": 7, "strategy": Strategy(tp=2, precision="bf16", kv_precision="bf16", batch=8)})
+    found = launches(answer("serve-llama-3.1-70b"), together.model_copy(update={"prefill": part}), MODELS)
+    texts = {(launch.tool, launch.part): launch.text for launch in found}
+    assert '"kv_role":"kv_producer"' in texts["vLLM", "prefill"]
+    assert "--tensor-parallel-size 2" in texts["vLLM", "prefill"]
+    assert '"kv_role":"kv_consumer"' in texts["vLLM", "decode"]
+    assert "--disaggregation-mode prefill" in texts["SGLang", "prefill"]
+    assert "--disaggregation-mode decode" in texts["SGLang", "decode"]
+    assert not texts["TensorRT-LLM", "decode"]
+    assert all("router" in launch.notes for launch in found)
 
 
 SERVING, TRAINING = "serve-llama-3.1-70b", "pretrain-405b"
@@ -175,6 +190,6 @@ def test_every_example_is_answered_by_every_tool_with_a_text_or_with_what_is_mis
     given = answer(example)
     for shown in given.recommendations:
         found = launches(given, shown, MODELS)
-        assert len(found) == 3
+        assert len(found) == (6 if shown.prefill else 3)
         for item in found:
             assert bool(item.text) != bool(item.missing), asdict(item)
