@@ -3,9 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, TimeoutError, expect  # noqa: A004 not a built-in one
 
 WAIT_MS = 20_000
 
@@ -34,9 +35,30 @@ def figures(page: Page) -> dict[str, str]:
 def enter(page: Page, label: str, value: str) -> None:
     """Type a number and leave the field."""
     field = page.get_by_label(label, exact=True)
-    field.fill(value)
-    field.press("Enter")
-    page.wait_for_timeout(300)
+    with answered(page):
+        field.fill(value)
+        field.press("Enter")
+
+
+def choose(page: Page, label: str, number: int) -> None:
+    """Open a list and take its entry `number`. A list closes by itself when a chart that comes late moves it."""
+    entry = page.get_by_role("option").nth(number)
+    with answered(page):
+        for _ in range(5):
+            page.get_by_role("combobox", name=label).press("ArrowDown")
+            try:
+                entry.click(timeout=WAIT_MS / 5)
+                break
+            except TimeoutError:
+                page.keyboard.press("Escape")
+
+
+@contextmanager
+def answered(page: Page) -> Iterator[None]:
+    """Until the answer to what is done inside stands; it has another link than the one before."""
+    before = page.url
+    yield
+    page.wait_for_url(lambda address: address != before, timeout=WAIT_MS, wait_until="commit")
     settled(page)
 
 

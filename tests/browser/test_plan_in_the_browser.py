@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import WAIT_MS, downloaded, enter, figures, number, opened, settled, watch
+from tests.browser.pages import WAIT_MS, answered, choose, downloaded, enter, figures, number, opened, settled, watch
 
 SAVED_LINK = "/?v=1&model=llama3.1-8b&task=serving&rate=25&in=2048"
 
@@ -100,10 +100,7 @@ def test_copy_link_puts_the_address_on_the_clipboard(watched: Page, app_url: str
 
 def test_the_chosen_option_is_part_of_the_link(watched: Page, app_url: str, browser: Browser) -> None:
     opened(watched, app_url)
-    watched.get_by_role("combobox", name="Shown option").press("ArrowDown")
-    watched.get_by_role("option").nth(1).click()
-    watched.wait_for_timeout(300)
-    settled(watched)
+    choose(watched, "Shown option", 1)
     assert "show=2" in watched.url
     assert in_a_fresh_context(browser, watched.url) == figures(watched)
 
@@ -130,11 +127,10 @@ def test_the_whole_task_works_by_keyboard(watched: Page, app_url: str) -> None:
     opened(watched, app_url)
     field = watched.get_by_label("Mean traffic (requests/s)", exact=True)
     field.focus()
-    watched.keyboard.press("ControlOrMeta+A")
-    watched.keyboard.type("75")
-    watched.keyboard.press("Tab")
-    watched.wait_for_timeout(300)
-    settled(watched)
+    with answered(watched):
+        watched.keyboard.press("ControlOrMeta+A")
+        watched.keyboard.type("75")
+        watched.keyboard.press("Tab")
     assert figures(watched)["title"].endswith("75 requests/s")
     export = watched.get_by_role("button", name="Export options as CSV")
     for _ in range(60):
