@@ -11,7 +11,7 @@ run: .venv/installed ## start the dashboard
 	$(BIN)/rackwright serve
 
 test: check ## everything CI runs: style, types, rooms, all tests in a real browser
-	$(BIN)/python scripts/browser.py
+	$(BIN)/python -m scripts.browser
 	$(BIN)/python -m pytest
 
 check: .venv/installed-dev ## style, types, rooms
@@ -24,7 +24,7 @@ unit: .venv/installed-dev ## the tests that need no browser
 	$(BIN)/python -m pytest -m "not browser"
 
 browser: .venv/installed-dev ## the browser tests alone
-	$(BIN)/python scripts/browser.py
+	$(BIN)/python -m scripts.browser
 	$(BIN)/python -m pytest -m browser
 
 format: .venv/installed-dev ## put the source in order

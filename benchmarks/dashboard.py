@@ -8,16 +8,14 @@ medians: seconds in the browser, CPU seconds of the server, bytes sent to the br
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from benchmarks.server import Server, load, started
+from scripts.browser import of_the_system
 
 STARTS, CHANGES = 3, 20
 QUIET_MS = 1_500  # after an answer, for what is drawn late
@@ -25,9 +23,7 @@ QUIET_MS = 1_500  # after an answer, for what is drawn late
 
 def main() -> None:
     with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path).exists()
-        system = os.environ.get("RACKWRIGHT_CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=None if own else system, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=of_the_system(), args=["--no-sandbox", "--disable-gpu"])
         starts = [from_start(browser) for _ in range(STARTS)]
         for wall_s, cpu_s, what in starts:
             print(f"server start to first answer: {wall_s:.2f} s, {cpu_s:.2f} s CPU of the server ({what})")

@@ -1,7 +1,6 @@
 """A real Chromium against a real server. Without a browser the tests are skipped, under CI they fail."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserType, Page
 
+from scripts.browser import of_the_system
 from tests.browser.pages import watch
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-INSTALL = "no Chromium: run `playwright install --with-deps chromium` or `apt-get install chromium`"
+INSTALL = "no Chromium: run `python -m scripts.browser`"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,9 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser_type_launch_args(browser_type: BrowserType) -> dict[str, object]:
     """Playwright's own browser where it is installed, else one of the system."""
     own = Path(browser_type.executable_path).exists()
-    system = os.environ.get("RACKWRIGHT_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
+    system = None if own else of_the_system()
     if not own and system is None:
         if os.environ.get("CI"):
             pytest.fail(INSTALL)
