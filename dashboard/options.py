@@ -65,6 +65,13 @@ def with_option(plan: Plan, picked: Recommendation) -> Plan:
     return plan.model_copy(update={"recommendations": (*plan.recommendations, picked)})
 
 
+def ranking(plan: Plan, shown: Recommendation, name: str) -> Plan:
+    """`plan` as it was before `with_option`, if the option `shown` has a `name` that is no rank."""
+    if name.isdecimal():
+        return plan
+    return plan.model_copy(update={"recommendations": tuple(one for one in plan.recommendations if one != shown)})
+
+
 def whole_frontier(request: PlanRequest, axes: Axes, progress: Progress | None = None) -> tuple[FrontierPoint, ...]:
     """What no configuration of the whole space beats in both of `axes`: kept from before, or searched for."""
     return _kept((request.digest(), library().digest, axes), lambda: frontier(request, axes, library(), progress))
@@ -88,17 +95,19 @@ def _configuration(plan: Plan, name: str, progress: Progress | None) -> Recommen
 
 
 def ranked_as(plan: Plan, point: FrontierPoint) -> Recommendation | None:
-    """The recommendation that `point` is, if it is one.
+    """The recommendation that `point` is, if it is one."""
+    return next((one for one in plan.recommendations if is_option(point, one)), None)
+
+
+def is_option(point: FrontierPoint, one: Recommendation) -> bool:
+    """Whether `point` is the configuration of `one`.
 
     By its time, since a recommendation costs what its exact cluster costs and a point what the closed form says.
     """
-    key = (point.accelerator_id, point.devices, point.precision, point.time_s)
-    return next((one for one in plan.recommendations if _key(one) == key), None)
-
-
-def _key(one: Recommendation) -> tuple[str, int, str, float | None]:
     speed = one.performance
-    return one.accelerator_id, one.devices, one.strategy.precision, speed.end_to_end_s if speed.run_s is None else speed.run_s
+    time_s = speed.end_to_end_s if speed.run_s is None else speed.run_s
+    key = (one.accelerator_id, one.devices, one.strategy.precision, time_s)
+    return (point.accelerator_id, point.devices, point.precision, point.time_s) == key
 
 
 def _kept(key: tuple[object, ...], make: Callable[[], Found]) -> Found:

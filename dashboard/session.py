@@ -18,7 +18,7 @@ from planner.links import Snapshot, decode_link
 from planner.request import PlanRequest
 
 FIELD_KEY = "field:"
-CHOICE_KEYS = ("group", "table", "chapter", "find", "vendor", "x", "y", "view")  # how charts and other pages are seen
+CHOICE_KEYS = ("group", "table", "chapter", "find", "vendor", "x", "y", "every", "view")  # how charts and other pages are seen
 VIEW_KEYS = ("lang", "show", "tab", "with", "have", "base", *CHOICE_KEYS)  # of a link: how the page is seen, not what is asked
 
 
@@ -97,9 +97,8 @@ def shown() -> str:
 
 def seed_choice(name: str, key: str, options: Collection[str]) -> None:
     """Give the widget `key` what the link says under `name`, once, if it is one of `options`."""
-    chosen = linked(name)
-    if chosen in options:
-        st.session_state[key] = chosen
+    if st.session_state["linked_choices"].get(name, "") in options:
+        st.session_state[key] = linked(name)
 
 
 def linked(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import pandas as pd
@@ -72,8 +73,13 @@ def _shown(cell: Cell, digits: int | None) -> str:
     return str(cell) if digits is None or isinstance(cell, str) else f"{cell:,.{digits}f}"
 
 
-def show_table(table: Table, alt: str, key: str | None = None) -> None:
-    """Draw `table`, numbers with thousands separators at the right; it scrolls inside its own box."""
+def show_table(
+    table: Table, alt: str, key: str | None = None, names: list[str] | None = None, picked: Callable[[str, list[str]], None] | None = None
+) -> None:
+    """Draw `table`, numbers with thousands separators at the right; it scrolls inside its own box.
+
+    With `names` of its rows one can be picked, by pointer or by keyboard: `picked` is called with `key` and `names`.
+    """
     frame = table.frame()
     st.dataframe(
         frame,
@@ -87,6 +93,8 @@ def show_table(table: Table, alt: str, key: str | None = None) -> None:
         placeholder=absent(Absent.UNKNOWN, language()),
         alt=alt,
         key=key,
+        on_select="ignore" if picked is None or key is None or names is None else partial(picked, key, names),
+        selection_mode="single-row",
     )
 
 

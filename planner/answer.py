@@ -260,6 +260,22 @@ class Recommendation(Frozen):
     notes: tuple[str, ...] = ()
 
 
+class FrontierPoint(Frozen):
+    """One configuration as charts and tables show it, its cost in closed form."""
+
+    accelerator_id: str
+    devices: int
+    precision: str
+    cost_usd: float
+    facility_w: float | None
+    tokens_per_s: float
+    time_s: float  # run time, or end-to-end latency
+    carbon_kgco2e: float | None
+    at_least: bool
+    pareto: bool
+    prefill_accelerator_id: str = ""  # where others prefill
+
+
 class NearestMiss(Frozen):
     """Why an accelerator gave no plan, and the smallest change that would."""
 
@@ -267,6 +283,7 @@ class NearestMiss(Frozen):
     reason: str  # code: memory, deadline, ttft, tpot, devices, budget, power, no_peak, no_price, ...
     over_by: float  # relative: 0.1 = 10 % too much or too slow
     change: dict[str, float | str]  # request fields and values that would make it fit
+    point: FrontierPoint | None = None  # the configuration, where it was evaluated
 
 
 class SearchCounts(Frozen):
@@ -289,22 +306,6 @@ class Assumption(Frozen):
     meaning: str
     basis: str
     source: str
-
-
-class FrontierPoint(Frozen):
-    """One feasible configuration of the shortlist, for charts and tables."""
-
-    accelerator_id: str
-    devices: int
-    precision: str
-    cost_usd: float
-    facility_w: float | None
-    tokens_per_s: float
-    time_s: float  # run time, or end-to-end latency
-    carbon_kgco2e: float | None
-    at_least: bool
-    pareto: bool
-    prefill_accelerator_id: str = ""  # where others prefill
 
 
 class Plan(Frozen):

@@ -11,7 +11,7 @@ from planner.economics.power import operational_kgco2e
 from planner.goals import Frontier, Seen
 from planner.ground import Ground
 from planner.library import Library, default_library
-from planner.outcomes import Candidates, Outcomes, objective_key, undominated
+from planner.outcomes import Account, Candidates, Outcomes, objective_key, undominated
 from planner.question import Question
 from planner.recommend import known
 from planner.request import Objective, PlanRequest, Serving
@@ -72,6 +72,16 @@ def seen_points(survivors: Outcomes[Candidates], ground: Ground) -> tuple[Fronti
     order = np.lexsort((survivors.time_s, survivors.cost_usd, ~optimal))[:_MOST_SEEN]
     points = _points(survivors.take(order), optimal[order], ground)
     return tuple(sorted(points, key=lambda point: (point.cost_usd, point.time_s, point.accelerator_id)))
+
+
+def missed_points(account: Account[Candidates], ground: Ground) -> dict[int, FrontierPoint]:
+    """The nearest miss of each platform, where it was evaluated and has figures to be drawn by."""
+    return {
+        platform: next(_points(near, np.zeros(1, dtype=np.bool_), ground))
+        for platform, near in account.near.items()
+        if (int(near.reason[0]), float(near.excess[0])) == account.misses[platform]
+        and np.isfinite([near.cost_usd[0], near.time_s[0], near.tokens_per_s[0]]).all()
+    }
 
 
 def _points(found: Outcomes[Candidates], optimal: BoolColumn, ground: Ground) -> Iterator[FrontierPoint]:

@@ -18,7 +18,7 @@ from planner.goals import KINDS, BestOfEach, Goal, groups
 from planner.ground import Ground
 from planner.library import Library, default_library
 from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key
-from planner.pareto import seen_points
+from planner.pareto import missed_points, seen_points
 from planner.question import Question
 from planner.recommend import Recommend
 from planner.request import PlanRequest, Serving
@@ -45,7 +45,7 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
         library_digest=library.digest,
         catalog_release=library.hardware.release,
         version=VERSION,
-        search=_counts(found.account, request, question.considered, question.left_out),
+        search=_counts(found, question),
         recommendations=found.recommendations,
         frontier=found.frontier,
         assumptions=assumptions(request),
@@ -74,6 +74,7 @@ class Found:
     recommendations: tuple[Recommendation, ...]
     frontier: tuple[FrontierPoint, ...]
     account: Account[TrainingColumns] | Account[DeploymentColumns]
+    missed: dict[int, FrontierPoint]  # of platforms whose nearest miss was evaluated
 
 
 def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -> Found:
@@ -89,7 +90,7 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
     if not len(ranked):
         if account.near:
             account.settle(stage.exact(Outcomes.concatenate(list(account.near.values())))[0])
-        return Found((), frontier, account)
+        return Found((), frontier, account, missed_points(account, stage.ground))
     length = _SHORTLIST
     while True:
         outcomes, recommend = stage.exact(survivors.take(ranked[:length]))
@@ -100,7 +101,8 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
     order = np.lexsort((np.arange(len(exact)), exact))
     if not np.isfinite(exact).any():
         account.settle(outcomes)
-    return Found(recommend(order[np.isfinite(exact[order])]), frontier, account)
+    recommendations = recommend(order[np.isfinite(exact[order])])
+    return Found(recommendations, frontier, account, missed_points(account, stage.ground))
 
 
 def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -113,16 +115,16 @@ def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray
     return ranked
 
 
-def _counts(
-    account: Account[TrainingColumns] | Account[DeploymentColumns],
-    request: PlanRequest,
-    considered: tuple[str, ...],
-    left_out: dict[str, str],
-) -> SearchCounts:
-    misses = [nearest_miss(considered[row], reason, excess, request) for row, (reason, excess) in sorted(account.misses.items()) if reason]
+def _counts(found: Found, question: Question) -> SearchCounts:
+    account, considered = found.account, question.considered
+    misses = [
+        nearest_miss(considered[row], reason, excess, question.ground.request, found.missed.get(row))
+        for row, (reason, excess) in sorted(account.misses.items())
+        if reason
+    ]
     unusable = [
         NearestMiss(accelerator_id=id_, reason=reason, over_by=0.0, change={})
-        for id_, reason in left_out.items()
+        for id_, reason in question.left_out.items()
         if reason in {"memory_unknown", "peak_unknown"}
     ]
     return SearchCounts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -37,11 +37,18 @@ class Figure:
     source: str
 
 
-def show_figure(figure: Figure, file_name: str) -> None:
-    """Draw `figure` at the width there is; the table and its CSV are one step away."""
+def show_figure(figure: Figure, file_name: str, on_select: Callable[[], None] | None = None, selection: str = "") -> None:
+    """Draw `figure` at the width there is; the table and its CSV are one step away.
+
+    `on_select` is called when the chart's `selection` has changed, which stands in the session under `chart:` and the figure's key.
+    """
     st.subheader(plain(figure.finding), anchor=False)
     spec = figure.chart.to_dict(validate=False)  # half of the time otherwise; the tests validate
-    st.vega_lite_chart(spec, alt=figure.alternative, key=f"chart:{figure.key}", width="stretch")
+    key = f"chart:{figure.key}"
+    if on_select is None:
+        st.vega_lite_chart(spec, alt=figure.alternative, key=key, width="stretch")
+    else:
+        st.vega_lite_chart(spec, alt=figure.alternative, key=key, width="stretch", on_select=on_select, selection_mode=selection)
     _table_below(figure, file_name)
 
 

@@ -18,6 +18,7 @@ from dashboard.sections.exports import exports
 from dashboard.sections.headline import answer_sentence, cards, trust
 from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
+from dashboard.sections.possible import frontier_view
 from dashboard.sections.why import limits_view, why
 from dashboard.waiting import SearchProgress, is_stopped
 from dashboard.wording import plain
@@ -92,7 +93,8 @@ def _answer(answer: Plan, shown: Recommendation) -> None:
     trust(plan, shown)
     derivation(plan, shown)
     with st.container(horizontal=True, gap="small"):
-        keep_address(plan.request, plan, {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)})
+        view = {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)}
+        keep_address(plan.request, plan, view | frontier_view())
         exports(plan, shown, other)
         st.button(say("Keep to compare"), on_click=comparing.keep, args=(plan.request, session.shown()), icon=":material/add:")
         if pinned is None:

@@ -8,13 +8,12 @@ import streamlit as st
 
 from dashboard import figures, session
 from dashboard.charts.figure import show_figure
-from dashboard.charts.frontier import MEASURES, frontier_figure
 from dashboard.charts.memory import memory_figure, memory_finding
-from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.sections.alternatives import alternatives
 from dashboard.sections.assumptions import assumption_list
 from dashboard.sections.launch import launch_settings
+from dashboard.sections.possible import possible
 from dashboard.sections.room import room
 from dashboard.sections.search import search_account
 from dashboard.tables import file_name, show_table, table_of
@@ -43,16 +42,6 @@ def open_tab() -> list[str]:
     shown = st.session_state.get(_KEY)
     name = next((name for name, (label, _) in TABS.items() if say(label) == shown), session.linked_tab())
     return [name] if name in TABS and name != next(iter(TABS)) else []
-
-
-@st.fragment
-def _frontier(plan: Plan, shown: Recommendation) -> None:
-    names = {entry.id: entry.name for entry in library().hardware.accelerators.values()}
-    measures = list(MEASURES)
-    with st.container(horizontal=True):
-        across = st.selectbox(say("Across"), measures, format_func=lambda name: say(MEASURES[name].title), key="frontier:x")
-        up = st.selectbox(say("Up"), measures, index=1, format_func=lambda name: say(MEASURES[name].title), key="frontier:y")
-    show_figure(frontier_figure(plan, shown, names, across, up), file_name((plan.model_name, "frontier"), ".csv"))
 
 
 def _memory(plan: Plan, shown: Recommendation) -> None:
@@ -90,7 +79,7 @@ def _linked(source: str) -> str:
 
 TABS: dict[str, tuple[str, Callable[[Plan, Recommendation], None]]] = {
     "alternatives": (mark("Alternatives"), alternatives),
-    "frontier": (mark("Frontier"), _frontier),
+    "frontier": (mark("Frontier"), possible),
     "memory": (mark("Memory"), _memory),
     "bill": (mark("Bill of materials"), _bill),
     "room": (mark("Network and racks"), room),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 
-from planner.answer import NearestMiss
+from planner.answer import FrontierPoint, NearestMiss
 from planner.outcomes import REASONS
 from planner.request import PlanRequest, Serving
 
 _MARGIN = 1.01  # a limit is eased by one per cent more than needed, so that rounding does not undo the change
 
 
-def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanRequest) -> NearestMiss:
-    """`reason` indexes `REASONS`; `excess` is how far the limit is passed, relative."""
+def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanRequest, point: FrontierPoint | None = None) -> NearestMiss:
+    """`reason` indexes `REASONS`; `excess` is how far the limit is passed, relative; `point` is the configuration, where it is known."""
     name = REASONS[reason]
     eased = (1.0 + excess) * _MARGIN
     workload, limits, room = request.workload, request.limits, request.room
     change: dict[str, float | str] = {}
     if not math.isfinite(eased):
-        return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=1e9, change={})
+        return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=1e9, change={}, point=point)
     match name:
         case "ttft" | "tpot" if isinstance(workload, Serving):
             change = {f"workload.{name}_s": _rounded_up(eased * (workload.ttft_s if name == "ttft" else workload.tpot_s))}
@@ -41,7 +41,7 @@ def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanR
             given = {path: feed_w for path, feed_w in feeds_w.items() if feed_w is not None}
             needed_w = _rounded_up(eased * min(given.values()))
             change = {path: needed_w for path, feed_w in given.items() if feed_w < needed_w}
-    return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=excess, change=change)
+    return NearestMiss(accelerator_id=accelerator_id, reason=name, over_by=excess, change=change, point=point)
 
 
 def _rounded_up(value: float) -> float:

@@ -46,3 +46,16 @@ def test_the_ends_of_a_frontier_are_the_best_of_each_objective(objective):
     ends = frontier(TRAINING, (objective, other))
     figures = [getattr(point, FIGURES[objective]) for point in best.frontier if not point.at_least]
     assert min(getattr(point, FIGURES[objective]) for point in ends if not point.at_least) == pytest.approx(min(figures))
+
+
+def test_the_nearest_miss_of_an_accelerator_has_figures_to_be_drawn_by():
+    request = PlanRequest.parse(
+        {"model": "llama3.1-70b", "workload": {"kind": "serving"}, "limits": {"accelerators": ["nvidia-h100-sxm-80gb", "nvidia-rtx-a6000"]}}
+    )
+    answer = plan(request)
+    miss = next(miss for miss in answer.search.nearest if miss.accelerator_id == "nvidia-rtx-a6000")
+    assert miss.point is not None
+    assert miss.point.accelerator_id == miss.accelerator_id
+    assert miss.point.cost_usd > 0
+    assert not miss.point.pareto
+    assert miss.point not in answer.frontier, "what does not fit is on no frontier"
