@@ -160,6 +160,13 @@ _GROUPED = (
         choices={"auto": mark("Try both"), "aggregated": mark("On the same replicas"), "disaggregated": mark("On replicas of their own")},
     ),
     FormField(
+        "workload.kv_offload",
+        mark("Past prompts are kept in"),
+        "advanced",
+        choices={"none": mark("Device memory"), "host": mark("Host memory"), "nvme": mark("Local flash (NVMe)")},
+    ),
+    FormField("workload.cached_sessions", mark("Sessions kept for reuse"), "advanced", integer=True, step=100),
+    FormField(
         "workload.speculation",
         mark("Speculative decoding"),
         "advanced",

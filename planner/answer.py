@@ -215,6 +215,15 @@ class Fabric(Frozen):
     host: FabricHost
 
 
+class PromptCache(Frozen):
+    """Caches of past prompts outside of device memory."""
+
+    tier: Literal["host", "nvme"]
+    session_bytes: float  # what one session's next prompt reuses
+    server_bytes: float  # of all sessions, in each server with replicas that prefill
+    load_s: float  # to load a session's, part of the time to the first token
+
+
 class PrefillPart(Frozen):
     """Replicas that only prefill: their share of the devices, servers and the bill of the whole."""
 
@@ -256,6 +265,7 @@ class Recommendation(Frozen):
     bill: tuple[BillLine, ...]
     fabric: Fabric | None = None  # None: rented
     prefill: PrefillPart | None = None  # None: replicas prefill and decode
+    prompt_cache: PromptCache | None = None  # None: in device memory, or not worth loading
     why_not_first: str = ""  # code: "", dearer, slower, more_power, ...
     notes: tuple[str, ...] = ()
 

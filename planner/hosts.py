@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.cluster.cache_tier import tier_drive_bytes
 from planner.cluster.host import serving_memory_bytes, training_drive_bytes, training_memory_bytes
 from planner.counting.parameters import parameters
 from planner.ground import Ground
@@ -42,11 +43,17 @@ def training_host_needs(ground: Ground, training: Training, platform: IntColumn,
     )
 
 
-def serving_host_needs(ground: Ground, platform: IntColumn, weight_bytes: FloatColumn, replica_devices: IntColumn) -> HostNeeds:
-    """Of replicas whose devices hold `weight_bytes` each: the weights of a server's share of one replica, once (equation 5.6)."""
+def serving_host_needs(
+    ground: Ground, platform: IntColumn, weight_bytes: FloatColumn, replica_devices: IntColumn, kept_bytes: FloatColumn, tier: str
+) -> HostNeeds:
+    """Of replicas whose devices hold `weight_bytes` each: the weights of a server's share of one replica, once (equation 5.6).
+
+    kept_bytes  of past prompts, of one server, in host memory or on local flash by `tier`
+    """
     per_replica = np.minimum(replica_devices, ground.platforms.devices_per_server[platform])
-    weights = weight_bytes * per_replica
-    return HostNeeds(serving_memory_bytes(weights, np.zeros(len(platform))), weights)
+    weights, none = weight_bytes * per_replica, np.zeros(len(platform))
+    memory = serving_memory_bytes(weights, kept_bytes if tier == "host" else none)
+    return HostNeeds(memory, weights + tier_drive_bytes(kept_bytes) if tier == "nvme" else weights)
 
 
 def checkpoint_bytes(subject: Subject, training: Training) -> float:

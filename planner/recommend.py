@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.answer import BillLine, Bottleneck, Cost, MemoryUse, Performance, Power, PrefillPart, Recommendation, Roofline, Strategy
+from planner.answer import (
+    BillLine,
+    Bottleneck,
+    Cost,
+    MemoryUse,
+    Performance,
+    Power,
+    PrefillPart,
+    PromptCache,
+    Recommendation,
+    Roofline,
+    Strategy,
+)
 from planner.built import fabric
 from planner.cluster.bill import bill_totals, joined_bill
 from planner.cluster.design import ClusterDesign
@@ -42,6 +54,7 @@ class Described:
     tokens: float  # trained, or read and written, over the period
     period_s: float
     prefill: Prefilling | None = None
+    prompt_cache: PromptCache | None = None
 
 
 Recommend = Callable[[Rows], tuple[Recommendation, ...]]  # of some rows, in their order
@@ -107,6 +120,7 @@ def _recommendation(
         bill=bill,
         fabric=fabric(ground.hardware, bought) if bought else None,
         prefill=prefill.part if prefill else None,
+        prompt_cache=what.prompt_cache,
         why_not_first=_why_not_first(chosen, row, first, ground.request.objective),
     )
 

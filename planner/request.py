@@ -71,6 +71,8 @@ class Serving(Frozen):
     engine: Literal["vllm", "sglang", "trtllm", "generic"] = request_field("workload.engine")
     kv_precision: Literal["auto", "bf16", "fp8"] = request_field("workload.kv_precision")
     deployment: Literal["auto", "aggregated", "disaggregated"] = request_field("workload.deployment")
+    kv_offload: Literal["none", "host", "nvme"] = request_field("workload.kv_offload")
+    cached_sessions: int = request_field("workload.cached_sessions")
     speculation: Literal["none", "mtp", "draft"] = request_field("workload.speculation")
     draft_model: Id | None = request_field("workload.draft_model")
     drafted_tokens: int = request_field("workload.drafted_tokens")

@@ -9,9 +9,11 @@ from typing import Self
 import numpy as np
 
 from planner import sizing
+from planner.cluster.cache_tier import read_bytes_per_s
 from planner.ground import Ground
 from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
+from planner.performance.kv_offload import break_even_bytes_per_s, cache_bytes, cache_ranks
 from planner.performance.serving_demand import ServingDemand, serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates, serving_rates
@@ -32,6 +34,7 @@ class ServedModel:
     workload: Serving
     demand: ServingDemand
     speculation: Speculation | None
+    tier_bytes_per_s: FloatColumn | None  # of one device of each platform; None: past prompts stay in device memory
     efficiency: ServingEfficiency
 
     @classmethod
@@ -39,7 +42,8 @@ class ServedModel:
         """The model of the request of `ground`, whose workload is serving."""
         workload = ground.request.workload
         assert isinstance(workload, Serving)  # noqa: S101 the pipeline chose this stage by the workload
-        return cls(ground, workload, serving_demand(ground.subject.architecture), _speculation(ground, workload), efficiency)
+        demand = serving_demand(ground.subject.architecture)
+        return cls(ground, workload, demand, _speculation(ground, workload), _tier_bytes_per_s(ground, workload), efficiency)
 
     @property
     def context_tokens(self) -> float:
@@ -99,7 +103,28 @@ class ServedModel:
         stands = self.ground.platforms
         plain = Replica.on(self.demand, stands, columns, self.efficiency)
         replica = SpeculatingReplica.on(plain, stands, columns, self.efficiency, self.speculation) if self.speculation else plain
-        return ServedReplicas(self, columns, replica, replica.prefill(self.workload.input_tokens, self.cached_tokens))
+        reused = self._reused(plain)
+        return ServedReplicas(self, columns, replica, replica.prefill(self.workload.input_tokens, reused.tokens), reused)
+
+    def _reused(self, replica: Replica) -> Reused:
+        """What of each prompt is found in a cache. Out of a tier only where loading it is faster than computing it again."""
+        columns, tokens = replica.columns, np.full(len(replica.columns), self.cached_tokens)
+        if self.tier_bytes_per_s is None or not self.cached_tokens:
+            return Reused(tokens, np.zeros(len(columns)), np.zeros(len(columns)))
+        kept = cache_bytes(self.demand, replica.device.kv_bytes, tokens)
+        rate = cache_ranks(self.demand, columns.tp) * columns.pp * self.tier_bytes_per_s[columns.platform]
+        whole, rest = (replica.prefill(self.workload.input_tokens, found).alone.total_s for found in (0.0, tokens))
+        pays = rate >= break_even_bytes_per_s(kept, whole - rest)
+        return Reused(np.where(pays, tokens, 0.0), np.where(pays, kept, 0.0), np.where(pays, kept / rate, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """Of one prompt: tokens whose cache is found, and of those that lie in a tier, bytes and the time to load them."""
+
+    tokens: FloatColumn
+    tier_bytes: FloatColumn
+    load_s: FloatColumn
 
 
 @dataclass(frozen=True)
@@ -110,6 +135,7 @@ class ServedReplicas:
     columns: ServingColumns
     replica: Replica | SpeculatingReplica
     prefill: Prefill
+    reused: Reused
 
     @cached_property
     def memory(self) -> ServingMemory:
@@ -124,7 +150,8 @@ class ServedReplicas:
         """The same where in `rows` no prompts disturb: other replicas prefill them."""
         kept, prefill = (~rows).astype(np.float64), self.prefill
         alone = PassTimes(kept * prefill.alone.total_s, {}, {})
-        return replace(self, prefill=Prefill(alone, kept * prefill.alone_work_s, kept * prefill.work_s))
+        found = Reused(*(kept * column for column in (self.reused.tokens, self.reused.tier_bytes, self.reused.load_s)))
+        return replace(self, prefill=Prefill(alone, kept * prefill.alone_work_s, kept * prefill.work_s), reused=found)
 
     def decode(self, batch: FloatColumn) -> PassTimes:
         """Time per token of `batch` requests that no prompt disturbs."""
@@ -138,9 +165,9 @@ class ServedReplicas:
         """Means with `batch` requests running in each replica at all times."""
         model = self.model
         rates = serving_rates(steps, batch.astype(np.float64), model.workload.output_tokens, model.efficiency)
-        if model.speculation is None:
+        if model.speculation is None and model.tier_bytes_per_s is None:
             return rates
-        further_s = (model.waited_tokens - model.efficiency.engine.steps_waited) * steps.decode.total_s
+        further_s = self.reused.load_s + (model.waited_tokens - model.efficiency.engine.steps_waited) * steps.decode.total_s
         return replace(rates, ttft_s=rates.ttft_s + further_s, end_to_end_s=rates.end_to_end_s + further_s)
 
     def batch_at(self, index: IntColumn) -> IntColumn:
@@ -177,3 +204,17 @@ def _speculation(ground: Ground, workload: Serving) -> Speculation | None:
         return None
     precision = PRECISIONS.index(draft.native_format) if workload.speculation == "draft" else None
     return Speculation(serving_demand(draft.architecture), precision, workload.drafted_tokens, workload.draft_acceptance)
+
+
+def _tier_bytes_per_s(ground: Ground, workload: Serving) -> FloatColumn | None:
+    """Rate at which one device of each platform reads the tier that keeps past prompts."""
+    if workload.kv_offload == "none":
+        return None
+    hardware, stands = ground.hardware, ground.platforms
+    pairs = zip(stands.accelerator_id, stands.server_id, strict=True)
+    return np.array(
+        [
+            read_bytes_per_s(hardware, hardware.accelerators[chip], hardware.servers.get(server), workload.kv_offload)
+            for chip, server in pairs
+        ]
+    )

@@ -142,7 +142,7 @@ class ServingStage:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
         running = Running.of(self.model, chosen.columns, chosen.replicas)
         clusters = Clusters.of(self.ground, chosen.columns, chosen.replicas)
-        designs = clusters.designs(self.ground, chosen.rented, running.host_needs(clusters.apart))
+        designs = clusters.designs(self.ground, chosen.rented, running.host_needs(clusters))
         money, outcomes = self._evaluated(
             chosen.columns, chosen.replicas, chosen.capacity_per_s, running.rates, running.memory_share, designs
         )

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from planner.answer import Interval, MemoryUse, Performance, PrefillPart, Roofline, Strategy
+from planner.answer import Interval, MemoryUse, Performance, PrefillPart, PromptCache, Roofline, Strategy
 from planner.built import fabric
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_YEAR
@@ -47,8 +47,9 @@ class Phases:
         """Of the replicas that do each."""
         model, columns = running.model, running.columns
         source, plain = (Replica.on(model.demand, model.ground.platforms, c, model.efficiency) for c in (columns.prefill, columns))
-        batch, times = columns.batch.astype(np.float64), source.prefill(model.workload.input_tokens, model.cached_tokens).alone
-        prompt, step = source.prefill_work(model.workload.input_tokens, model.cached_tokens), plain.decode_work(batch, model.context_tokens)
+        batch, tokens, found = columns.batch.astype(np.float64), model.workload.input_tokens, running.prefill.reused.tokens
+        times = source.prefill(tokens, found).alone
+        prompt, step = source.prefill_work(tokens, found), plain.decode_work(batch, model.context_tokens)
         return cls(serving_phase("prefill", prompt, times), serving_phase("decode", step, plain.decode(batch, model.context_tokens)))
 
 
@@ -84,7 +85,22 @@ def described(known: Evaluated, phases: Phases, row: int) -> Described:
         },
         tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
         period_s=period_s,
+        prompt_cache=_prompt_cache(known, row),
         prefill=_prefill(known, row) if outcomes.columns.disaggregated[row] else None,
+    )
+
+
+def _prompt_cache(known: Evaluated, row: int) -> PromptCache | None:
+    """What is kept of past prompts outside of device memory; None where nothing is, or loading it would not pay."""
+    running, workload = known.running, known.running.model.workload
+    reused = running.prefill.reused
+    if workload.kv_offload == "none" or not reused.tier_bytes[row]:
+        return None
+    return PromptCache(
+        tier=workload.kv_offload,
+        session_bytes=float(reused.tier_bytes[row]),
+        server_bytes=float(running.kept_bytes(known.clusters)[row]),
+        load_s=float(reused.load_s[row]),
     )
 
 

@@ -91,7 +91,7 @@ def _prefill_pool(replicas: ServedReplicas, kept_s: float) -> Pool:
 def unloaded_ttft_s(replicas: ServedReplicas) -> FloatColumn:
     """Time to the first token of a prompt that finds a prefill replica idle, but for what the decoding replica adds."""
     engine = replicas.model.efficiency.engine
-    return np.asarray(engine.request_s + engine.handover_s + replicas.prefill.alone.total_s)
+    return np.asarray(engine.request_s + engine.handover_s + replicas.reused.load_s + replicas.prefill.alone.total_s)
 
 
 def prefill_queue_s(replicas: ServedReplicas, count: IntColumn) -> FloatColumn:
@@ -103,7 +103,9 @@ def prefill_queue_s(replicas: ServedReplicas, count: IntColumn) -> FloatColumn:
 def prompts_in_flight(replicas: ServedReplicas) -> IntColumn:
     """Prompts that a busy prefill replica holds: those that share a pass, on every attention rank and pipeline stage."""
     model, columns = replicas.model, replicas.columns
-    together = max(1, int(model.efficiency.engine.batched_tokens // max(1.0, model.workload.input_tokens - model.cached_tokens)))
+    together = np.maximum(
+        1.0, model.efficiency.engine.batched_tokens // np.maximum(1.0, model.workload.input_tokens - replicas.reused.tokens)
+    )
     return np.asarray(together * columns.attention_dp * columns.pp, dtype=np.int32)
 
 

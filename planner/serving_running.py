@@ -11,10 +11,12 @@ import numpy as np
 from planner.hosts import HostNeeds, serving_host_needs
 from planner.memory.serving import ServingMemory
 from planner.performance.disaggregation import prompts_per_s
+from planner.performance.kv_offload import tier_bytes
 from planner.performance.serving_loop import ServingRates
 from planner.performance.serving_step import ServingSteps
-from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns
+from planner.search.columns import DeploymentColumns, FloatColumn, IntColumn, ServingColumns
 from planner.served_model import ServedModel, ServedReplicas
+from planner.serving_clusters import Clusters
 from planner.serving_pairs import pair_rates, prefill_queue_s, unloaded_ttft_s
 
 
@@ -70,12 +72,18 @@ class Running:
         prefill = _share(self.model, self.prefill_memory, columns.prefill, columns.prefill_batch)
         return np.where(columns.disaggregated, np.maximum(decode, prefill), decode)
 
-    def host_needs(self, apart: BoolColumn) -> tuple[HostNeeds, HostNeeds]:
+    def kept_bytes(self, clusters: Clusters) -> FloatColumn:
+        """Caches of past prompts that each server with replicas that prefill keeps in its tier."""
+        servers = np.where(clusters.apart, clusters.second.servers, clusters.first.servers)
+        return tier_bytes(self.model.workload.cached_sessions, self.prefill.reused.tier_bytes) / servers
+
+    def host_needs(self, clusters: Clusters) -> tuple[HostNeeds, HostNeeds]:
         """What a server of each cluster must hold: of a shared one, for whichever kind needs more."""
-        ground, columns = self.model.ground, self.columns
-        decode = serving_host_needs(ground, columns.platform, self.decode.memory.weights_bytes, columns.devices)
-        prefill = serving_host_needs(ground, columns.prefill_platform, self.prefill_memory.weights_bytes, columns.prefill.devices)
-        return decode.at_least(prefill, where=~apart), prefill
+        ground, columns, tier = self.model.ground, self.columns, self.model.workload.kv_offload
+        weights, kept, prefill = self.prefill_memory.weights_bytes, self.kept_bytes(clusters), columns.prefill
+        decodes = serving_host_needs(ground, columns.platform, self.decode.memory.weights_bytes, columns.devices, 0.0 * kept, tier)
+        prefills = serving_host_needs(ground, prefill.platform, weights, prefill.devices, kept, tier)
+        return decodes.at_least(prefills, where=~clusters.apart), prefills
 
 
 def memory_share(replicas: ServedReplicas, batch: IntColumn) -> FloatColumn:

@@ -19,6 +19,7 @@ from dashboard.sections.search import search_account
 from dashboard.tables import file_name, show_table, table_of
 from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
+from planner.request import Serving
 from planner.tables import BILL_COLUMNS
 from texts import numbers
 from texts.dates import is_older
@@ -46,8 +47,29 @@ def open_tab() -> list[str]:
 
 def _memory(plan: Plan, shown: Recommendation) -> None:
     show_figure(memory_figure(shown), file_name((plan.model_name, "memory"), ".csv"))
+    if (text := _past_prompts(plan, shown)) is not None:
+        st.caption(plain(text))
     if shown.prefill:
         st.caption(plain(say("Replicas that prefill. {finding}.", finding=memory_finding(shown.prefill.memory))))
+
+
+def _past_prompts(plan: Plan, shown: Recommendation) -> str | None:
+    """What of past prompts is kept outside of device memory, where that was asked for."""
+    work, kept = plan.request.workload, shown.prompt_cache
+    if not isinstance(work, Serving) or work.kv_offload == "none":
+        return None
+    if kept is None:
+        return say("Past prompts are computed again: none are reused, or loading them would take longer.")
+    size, load = numbers.memory(kept.server_bytes, language()), numbers.duration(kept.load_s, language())
+    if kept.tier == "host":
+        return say(
+            "Past prompts take {size} of each server's memory; loading one takes {load} of the time to the first token.",
+            size=size,
+            load=load,
+        )
+    return say(
+        "Past prompts take {size} of each server's flash; loading one takes {load} of the time to the first token.", size=size, load=load
+    )
 
 
 def _bill(plan: Plan, shown: Recommendation) -> None:

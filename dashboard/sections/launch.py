@@ -28,6 +28,7 @@ SETTINGS: dict[str, str] = {
     "quantised": mark("format of the weights"),
     "prefix_cache": mark("prefix cache"),
     "speculation": mark("speculative decoding"),
+    "prompt_cache": mark("past prompts kept outside of device memory"),
     "deployment": mark("prefill apart from decode"),
     "nodes": mark("servers"),
     "devices_per_node": mark("accelerators of a server"),

@@ -85,6 +85,9 @@ class HostRules(Closed):
     memory_headroom_bytes: Positive
     storage_class_id: str
     drive_bytes: Positive
+    cache_drive_id: str
+    cache_drives: Count
+    bus_id: str
 
 
 class Templates(Closed):

@@ -123,7 +123,7 @@ def _launch(tool: Tool, request: PlanRequest, shown: Recommendation, models: Mod
         elif name not in tool.elsewhere and not (row is None and value in _UNSAID):
             missing.append((name, str(value)))
     path = model_path(request, models)
-    text = "" if missing else _text(tool, parts, {**settings, **_drafting(request, models), "model": path})
+    text = "" if missing else _text(tool, parts, {**settings, **_drafting(request, models), **_kept(shown), "model": path})
     notes = _notes(request, shown, path, settings)
     return Launch(tool.name, tool.version, tool.read, "; ".join(dict.fromkeys(sources)), tool.form, text, tuple(missing), notes, part)
 
@@ -146,7 +146,9 @@ def plan_settings(request: PlanRequest, shown: Recommendation, models: Models, p
     """What a tool has to be told, by our names."""
     work = request.workload
     if isinstance(work, Serving):
-        return _serving_settings(request, work, shown, models) | {"deployment": part}
+        tier = "none" if part == "decode" or shown.prompt_cache is None else shown.prompt_cache.tier
+        beside = "" if tier == "none" or part == "all" else " beside a transfer"
+        return _serving_settings(request, work, shown, models) | {"deployment": part, "prompt_cache": tier + beside}
     return _training_settings(work, shown)
 
 
@@ -167,6 +169,14 @@ def _serving_settings(request: PlanRequest, work: Serving, shown: Recommendation
         "prefix_cache": "used" if work.prefix_hit_rate > 0 else "unused",
         "speculation": work.speculation,
     }
+
+
+def _kept(shown: Recommendation) -> dict[str, Value]:
+    """What rows about past prompts put into their words."""
+    if shown.prompt_cache is None:
+        return {}
+    replicas_of_a_server = max(1, math.ceil(shown.replicas / max(1, shown.servers)))
+    return {"kept_bytes": math.ceil(shown.prompt_cache.server_bytes / replicas_of_a_server)}
 
 
 def _drafting(request: PlanRequest, models: Models) -> dict[str, Value]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.performance.collectives import Network, point_to_point_s
+from planner.performance.kv_offload import cache_bytes, cache_ranks
 from planner.performance.serving_demand import ServingDemand
 from planner.performance.serving_loop import Load, ServingRates
 from planner.performance.serving_step import Replica
@@ -30,8 +31,7 @@ class Pools:
 
 def layer_cache_bytes(demand: ServingDemand, kv_bytes: FloatColumn, input_tokens: float | FloatColumn) -> FloatColumn:
     """Cache and state of a prompt in one layer: layer by layer they move during the prefill, so that the last one's are left."""
-    cache = sum(group.layers * group.cache_elements * np.minimum(input_tokens, group.reach) for group in demand.attention)
-    return np.asarray((cache * kv_bytes + demand.state_bytes) / max(demand.mixers, 1))
+    return cache_bytes(demand, kv_bytes, input_tokens) / max(demand.mixers, 1)
 
 
 def transfer_s(pools: Pools, input_tokens: float | FloatColumn) -> FloatColumn:
@@ -44,8 +44,7 @@ def fabric_transfer_s(
     demand: ServingDemand, layer_bytes: FloatColumn, tp: IntColumn, within_domain: BoolColumn, prefill: Network, decode: Network
 ) -> FloatColumn:
     """The same over the slower of two platforms' fabrics: each tensor-parallel rank sends the heads that it holds."""
-    senders = np.minimum(tp, max((group.cache_shards for group in demand.attention), default=1))
-    ends = (point_to_point_s(layer_bytes / senders, within_domain, network) for network in (prefill, decode))
+    ends = (point_to_point_s(layer_bytes / cache_ranks(demand, tp), within_domain, network) for network in (prefill, decode))
     return np.maximum(*ends)
 
 

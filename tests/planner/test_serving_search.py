@@ -6,6 +6,7 @@ import pytest
 from planner.admission import admitted
 from planner.ground import ground
 from planner.library import default_library
+from planner.pipeline import plan
 from planner.request import Limits, PlanRequest
 from planner.search import serving_space
 from planner.search.columns import ServingColumns
@@ -60,11 +61,22 @@ def test_the_largest_batch_is_that_of_trying_every_batch(seed):
     assert np.array_equal(replicas.batch_at(replicas.limit()), largest)
 
 
+@pytest.mark.parametrize("accelerator", ["intel-xeon-6980p", "amd-epyc-9965"])
+def test_a_processor_serves_a_small_model_by_itself(accelerator):
+    """One socket has no link to another accelerator: its rate is not known, and not needed."""
+    workload = {"kind": "serving", "requests_per_s": 0.05, "ttft_s": 5, "tpot_s": 0.2, "deployment": "aggregated"}
+    request = PlanRequest.parse({"model": "llama3.1-8b", "workload": workload, "limits": {"accelerators": [accelerator]}})
+    best = plan(request, default_library()).recommendations[0]
+    assert best.strategy.tp == best.strategy.pp == 1
+    chip = default_library().hardware.accelerators[accelerator]
+    assert best.performance.tpot_s > 16e9 / chip.memory_bandwidth_bytes_per_s  # 8 billion weights of two bytes are read for a token
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(seed):
     stage = stage_for(seed)
     cells = stage.model.cells(0)
-    outcomes = stage.outcomes(cells)
+    outcomes = stage.aggregated(stage.model.replicas(cells))
     good = outcomes.take(outcomes.feasible)
     if not len(good):
         assert (outcomes.reason > 0).all()

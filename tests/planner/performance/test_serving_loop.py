@@ -1,4 +1,4 @@
-"""Replicas under load: identities of queueing, limits, pools, offload."""
+"""Replicas under load: identities of queueing, limits, pools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.performance.disaggregation import Pools, disaggregated_loop, matched_decode_replicas
-from planner.performance.kv_offload import break_even_bytes_per_s, cache_bytes
 from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import Load, closed_loop, largest_batch, open_loop, saturated, static_batch
@@ -77,13 +76,6 @@ def test_matched_pools_prefill_as_many_requests_as_they_decode():
     pools = Pools(alone, alone, ONE, ONE, 400e9 * ONE)
     decode_rate = matched_decode_replicas(pools, load, batch) * batch / (512.0 * alone.decode(batch, load.context_tokens).total_s)
     assert decode_rate[0] == pytest.approx(1.0 / alone.prefill(2048.0).work_s[0])
-
-
-def test_reloading_a_cache_pays_from_the_bandwidth_at_which_it_takes_as_long_as_computing_it():
-    alone, tokens = replica(), 8192.0
-    assert cache_bytes(alone, tokens)[0] == pytest.approx(80 * 2 * 8 * 128 * 2.0 * tokens)  # example 24 of the method: 327,680 B a token
-    bandwidth = break_even_bytes_per_s(alone, tokens)[0]
-    assert cache_bytes(alone, tokens)[0] / bandwidth == pytest.approx(alone.prefill(tokens).alone.total_s[0])
 
 
 def test_prompts_that_wait_together_cost_less_each_than_one_alone():
