@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import metrics
 from dashboard.flights import Flights
 from dashboard.plan_store import PlanStore
+from facts.errors import RackwrightError
 from planner import plan
 from planner.answer import Plan
 from planner.library import Library, default_library, load_library
@@ -49,9 +50,16 @@ def answered_by(known: Library, request: PlanRequest, progress: Progress | None 
         plans.put(key, answer)
         return answer
 
-    answer = flights.plan(key, kept_or_computed, progress or (lambda share: None))
-    metrics.PLANS.add(origin)
-    return answer
+    try:
+        return flights.plan(key, kept_or_computed, progress or (lambda share: None))
+    except RackwrightError:
+        origin = "refused"
+        raise
+    except BaseException:  # whoever asked has gone, or asks something else
+        origin = "stopped"
+        raise
+    finally:
+        metrics.PLANS.add(origin)
 
 
 @st.cache_resource(max_entries=OVERLAYS_KEPT, show_spinner=False)

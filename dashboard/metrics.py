@@ -79,7 +79,7 @@ def _labelled(names: Labels, values: Labels) -> str:
 REQUESTS = Count("rackwright_http_requests_total", "Requests of programs, by route and status.", ("route", "status"))
 REQUEST_S = Histogram("rackwright_http_request_seconds", "Time to answer a request of a program, by route.", ("route",))
 FAULTS = Count("rackwright_faults_total", "Faults found in requests of programs, by code.", ("code",))
-PLANS = Count("rackwright_plans_total", "Plans given: computed, kept, or shared with one who asked at the same time.", ("origin",))
+PLANS = Count("rackwright_plans_total", "Plans asked for: computed, kept, shared with another asker, refused, stopped.", ("origin",))
 PLAN_S = Histogram("rackwright_plan_seconds", "Time to compute a plan.")
 
 _ALL = (REQUESTS, REQUEST_S, FAULTS, PLANS, PLAN_S)

@@ -1,5 +1,6 @@
 """A real Chromium against a real server. Without a browser the tests are skipped, under CI they fail."""
 
+import json
 import os
 import socket
 import subprocess
@@ -63,7 +64,7 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "asgi.py"), "--server.port", str(port), "--server.headless", "true"]
         server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         try:
-            wait_for(server, f"http://127.0.0.1:{port}/_stcore/health", log)
+            wait_for(server, f"http://127.0.0.1:{port}/healthz", log)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
@@ -71,16 +72,18 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_for(server: subprocess.Popen[bytes], address: str, log: Path, limit_s: float = 60) -> None:
-    """Until the server answers; its output when it does not."""
+    """Until the server has warmed up; its output when it does not."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         if server.poll() is not None:
             pytest.fail(f"the server ended:\n{log.read_text()}")
         try:
-            with urllib.request.urlopen(address, timeout=1):  # noqa: S310 our own address
-                return
+            with urllib.request.urlopen(address, timeout=limit_s) as answer:  # noqa: S310 our own address
+                if json.load(answer)["ready"]:
+                    return
         except OSError:
-            time.sleep(0.05)
+            pass
+        time.sleep(0.05)
     pytest.fail(f"no answer within {limit_s} s:\n{log.read_text()}")
 
 

@@ -141,6 +141,31 @@ def test_the_whole_task_works_by_keyboard(watched: Page, app_url: str) -> None:
         watched.keyboard.press("Enter")
 
 
+def plans(page: Page, app_url: str, origin: str) -> int:
+    """How many plans came to this end."""
+    found = re.search(rf'^rackwright_plans_total{{origin="{origin}"}} (\d+)$', page.request.get(app_url + "/metrics").text(), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("leave", ["stop", "close"])
+def test_a_search_shows_its_progress_and_ends_when_it_is_stopped_or_left(leave: str, page: Page, browser: Browser, app_url: str) -> None:
+    stopped, computed = (plans(page, app_url, origin) for origin in ("stopped", "computed"))
+    context = browser.new_context()
+    searching = context.new_page()
+    searching.goto(f"{app_url}/?v=1&model=deepseek-v3&task=training&days={91 if leave == 'stop' else 92}", wait_until="commit")
+    expect(searching.get_by_text("Searching configurations")).to_be_visible(timeout=WAIT_MS)
+    if leave == "stop":
+        searching.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
+        expect(searching.get_by_role("button", name="Search again")).to_be_visible(timeout=WAIT_MS)
+    context.close()
+    for _ in range(100):
+        if plans(page, app_url, "stopped") > stopped:
+            break
+        page.wait_for_timeout(100)
+    assert plans(page, app_url, "stopped") == stopped + 1
+    assert plans(page, app_url, "computed") == computed
+
+
 def test_programs_get_their_answers_from_the_same_server(page: Page, app_url: str) -> None:
     assert page.request.get(app_url + "/healthz").json()["status"] == "ok"
     asked = {"model": "llama3.2-1b", "workload": {"kind": "serving"}, "limits": {"max_devices": 8}}
