@@ -16,6 +16,7 @@ from dashboard.sections.launch import launch_settings
 from dashboard.sections.possible import possible
 from dashboard.sections.room import room
 from dashboard.sections.search import search_account
+from dashboard.sections.sureness import sureness
 from dashboard.tables import file_name, show_table, table_of
 from dashboard.wording import plain
 from planner.answer import Plan, Recommendation
@@ -102,6 +103,7 @@ def _linked(source: str) -> str:
 TABS: dict[str, tuple[str, Callable[[Plan, Recommendation], None]]] = {
     "alternatives": (mark("Alternatives"), alternatives),
     "frontier": (mark("Frontier"), possible),
+    "sensitivity": (mark("Sensitivity"), sureness),
     "memory": (mark("Memory"), _memory),
     "bill": (mark("Bill of materials"), _bill),
     "room": (mark("Network and racks"), room),
