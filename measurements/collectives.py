@@ -56,6 +56,7 @@ class CollectiveLink(Fitted):
     contention: float = 0.0
     switch_ranks: float = float("inf")
     switch_gain: float = 1.0
+    elsewhere: str = ""  # set that holds on other hosts, where the measured machine is not typical
 
     @property
     def name(self) -> str:
@@ -114,6 +115,11 @@ class CollectiveFits(BaseModel):
         """Parameters of a link or fabric of the catalog, or the tier's default if it has none."""
         known = (row for row in self.links if link_id in row.measured_on + row.lent_to)
         return next(known, None) or next(row for row in self.links if row.tier == tier and row.default)
+
+    def typical_link(self, link_id: str, tier: Tier) -> CollectiveLink:
+        """The same on a host as servers have it, where the measured machine is not one."""
+        measured = self.link(link_id, tier)
+        return next((row for row in self.links if row.id == measured.elsewhere), measured)
 
     def engine(self, name: str, link_id: str) -> EngineAllReduce | None:
         """All-reduce kernel of a serving engine on a link, if it has one."""

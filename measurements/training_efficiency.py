@@ -24,6 +24,7 @@ class TrainingPhysics:
 
     products: float  # matrix products
     attention: float  # attention cores
+    older_attention: float  # attention kernels on chips whose matrix units they do not use, relative to others
     attention_dim: float  # head dimension at which softmax costs as much as the products
     memory: float  # achieved share of memory bandwidth
     traffic: float  # bytes of element-wise work over those of the fully fused operations
@@ -39,10 +40,13 @@ class TrainingPhysics:
     expert_overlap: float
     context_overlap: float
     data_overlap: float
+    shard_overlap: float  # of weights that travel with every micro-batch
     pipeline_overlap: float
     launch_us: float  # host time to launch one operation
     expert_layer_us: float  # synchronisation and index work of one expert layer and pass
     expert_us: float  # the same, of one local expert and product
+    graphed: float  # host time that is left where whole steps are launched as one graph
+    fused: float  # bytes of casts and gates of experts that are left where the products contain them
     step_ms: float  # fixed, a step
     straggler: float  # spread of a device's step time over its mean
     optimizer: float  # bytes of the optimizer step over one fused read and write
@@ -57,7 +61,18 @@ class Software:
     traffic: float = 1.0  # on the bytes of element-wise work: how little the stack fuses
     attention: float = 1.0  # on the rate of attention cores: which kernels the stack has
     score_bytes: float = 0.0  # moved a score where attention is not fused
+    fused_experts: str = ""  # first release whose products of gated experts contain gate and casts, in steps launched as one graph
+    fused_recipes: frozenset[str] = frozenset()  # of narrow formats, for which that holds
+    older_attention: frozenset[str] = frozenset()  # generations of chips whose matrix units its attention kernels do not use
     releases: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # release -> (dense, moe)
+
+    def attention_on(self, generation: str, physics: TrainingPhysics) -> float:
+        """Factor on the rate of attention cores on a generation of chips, as far as kernels and matrix units fit each other."""
+        return physics.older_attention if generation in self.older_attention else 1.0
+
+    def fuses_experts(self, release: str, recipe: str) -> bool:
+        """Whether gated experts run in fused products."""
+        return bool(self.fused_experts) and release >= self.fused_experts and recipe in self.fused_recipes
 
     def factors(self, release: str) -> tuple[float, float]:
         """(dense, moe) of a release; an unknown one counts as the latest that is not newer, or else the latest. "" is neutral."""
@@ -129,7 +144,7 @@ def parse_training_efficiency(raw: Yaml, digest: str = "") -> TrainingEfficiency
             {(key, name): _value(value) for key, row in _mapping(top["pairs"]).items() for name, value in _mapping(row).items()}
         ),
         recipes=MappingProxyType({key: _value(value) for key, value in _mapping(top.get("recipes")).items()}),
-        software=MappingProxyType({key: _software(_mapping(row)) for key, row in _mapping(top["software"]).items()}),
+        software=MappingProxyType({key: parse_software(_mapping(row)) for key, row in _mapping(top["software"]).items()}),
         ratios=MappingProxyType(
             {
                 (left_out, kind): _ends(ends)
@@ -147,14 +162,30 @@ def _accelerator(raw: Mapping[str, Yaml]) -> FittedAccelerator:
     return FittedAccelerator(rate, attention, peak_tflops * 1e12, memory_gb_per_s * 1e9)
 
 
-def _software(raw: Mapping[str, Yaml]) -> Software:
+def parse_software(raw: Mapping[str, Yaml]) -> Software:
+    """One stack from plain data; what is not stated is neutral."""
+
     def factor(row: Mapping[str, Yaml], name: str) -> float:
         return _value(row.get(name, 1.0))
 
     rows = {key: _mapping(row) for key, row in _mapping(raw.get("releases")).items()}
     releases = {key: (factor(row, "dense"), factor(row, "moe")) for key, row in rows.items()}
     dense, moe, traffic, attention = (factor(raw, name) for name in ("dense", "moe", "traffic", "attention"))
-    return Software(dense, moe, traffic, attention, _value(raw.get("score_bytes", 0.0)), MappingProxyType(releases))
+    return Software(
+        dense,
+        moe,
+        traffic,
+        attention,
+        _value(raw.get("score_bytes", 0.0)),
+        str(raw.get("fused_experts", "")),
+        _names(raw.get("fused_recipes")),
+        _names(raw.get("older_attention")),
+        MappingProxyType(releases),
+    )
+
+
+def _names(raw: Yaml) -> frozenset[str]:
+    return frozenset(str(name) for name in raw) if isinstance(raw, list) else frozenset()
 
 
 def _ends(raw: Yaml) -> tuple[float, float]:

@@ -23,6 +23,7 @@ HEADER = """\
 #   rows, median_error, p90_error   rows and their relative errors when predicted by a fit that did not see their group
 #   fraction      share of the line rate that very large messages reach
 #   launch_us     fixed cost of one call; step_us latency of one dependent step; fill_us time constant of filling the pipeline
+#   elsewhere     set that holds on other hosts, where the measured machine is not typical
 #   switch_ranks, switch_gain   ranks from which switches reduce, and the rate of such an all-reduce over that of a ring
 #   contention    shared host bridges: the rate falls with (2/ranks)**contention
 #   engines       all-reduce kernels inside a domain: up to limit_bytes and limit_ranks; barrier_us between the two halves

@@ -31,6 +31,7 @@ class Platforms:
     """
 
     accelerator_id: tuple[str, ...]
+    accelerators: tuple[Accelerator, ...]
     server_id: tuple[str, ...]
     peak_flops_per_s: FloatColumn
     matmul_fraction: FloatColumn
@@ -55,6 +56,7 @@ def platforms(
     compute: Sequence[FabricTemplate] = (),
     engine: str = "",
     fits: CollectiveFits | None = None,
+    as_measured: bool = False,
 ) -> Platforms:
     """One platform for each of `accelerator_ids`: in its own server, with the fabric that server is wired for.
 
@@ -63,6 +65,7 @@ def platforms(
     compute      template of the fabric between the servers of each platform: beyond a leaf its oversubscription counts
     engine       serving engine whose all-reduce kernels are used inside a domain; none for training
     fits         parameters of the links, the packaged ones if not given
+    as_measured  the hosts are the machines of the measured collectives, typical or not
     """
     fits = fits or collective_fits()
     chips = [hardware.accelerators[id_] for id_ in accelerator_ids]
@@ -74,13 +77,15 @@ def platforms(
         compute_ports(hardware, chip, server).bytes_per_s / count for chip, server, count in zip(chips, servers, per_server, strict=True)
     )
     fabrics = fabric_ids or [(server.fabric_id if server else None) or "" for server in servers]
-    up = _library_link(scale_up_rate, [_inside(fits, chip) for chip in chips], *_topology(hardware, chips))
+    inside = [_inside(fits, chip, server, as_measured=as_measured) for chip, server in zip(chips, servers, strict=True)]
+    up = _library_link(scale_up_rate, inside, *_topology(hardware, chips))
     out = _library_link(scale_out_rate, [fits.link(id_, "scale_out") for id_ in fabrics], np.float64(1), np.float64(0))
     if compute:
         reach, shared = zip(*(blocking(hardware, *row) for row in zip(chips, servers, compute, strict=True)), strict=True)
         out = replace(out, blocking_ranks=_compact(reach), oversubscription=_compact(shared))
     return Platforms(
         accelerator_id=tuple(accelerator_ids),
+        accelerators=tuple(chips),
         server_id=tuple(server.id if server else "" for server in servers),
         peak_flops_per_s=_by_precision([chip.peak_flops_per_s for chip in chips]),
         matmul_fraction=_by_precision([chip.matmul_fraction for chip in chips]),
@@ -139,8 +144,13 @@ def _domain(hardware: Hardware, chip: Accelerator, server: Server | None, per_se
     return int(instance) if isinstance(instance, (int, float)) else chip.scale_up_domain
 
 
-def _inside(fits: CollectiveFits, chip: Accelerator) -> CollectiveLink:
-    return fits.link(chip.scale_up_link_id or "", "host_bus" if chip.scale_up_domain == 1 else "scale_up")
+def _inside(fits: CollectiveFits, chip: Accelerator, server: Server | None, *, as_measured: bool) -> CollectiveLink:
+    """Parameters of the link between the accelerators of a server. Drivers of consumer cards and virtual machines let no card reach
+    another: all passes through the host, as on the machine measured.
+    """
+    through_host = "consumer" in chip.form_factor or (server is not None and server.kind == "cloud_instance")
+    find = fits.link if as_measured or through_host else fits.typical_link
+    return find(chip.scale_up_link_id or "", "host_bus" if chip.scale_up_domain == 1 else "scale_up")
 
 
 def _topology(hardware: Hardware, chips: Sequence[Accelerator]) -> tuple[Column, Column]:

@@ -74,7 +74,7 @@ def predicted_s(hardware: Hardware, fits: CollectiveFits, measured: MeasuredColl
     result = np.empty(rows.size)
     for group, (accelerator, software, fabric, *mode) in enumerate(names.T):
         here = place.ravel() == group
-        one = platforms(hardware, [str(accelerator)], fabric_ids=[str(fabric)], engine=str(software), fits=fits)
+        one = platforms(hardware, [str(accelerator)], fabric_ids=[str(fabric)], engine=str(software), fits=fits, as_measured=True)
         number = {key: column[rows[here]] for key, column in measured.number.items()}
         if mode:
             result[here] = _expert_s(hardware, one, str(mode[0]), fits, number)

@@ -15,7 +15,7 @@ import numpy as np
 from model_db.architecture import Architecture, Embedding
 from planner.cluster.platform import Platforms
 from planner.counting.layers import layers_with_counts
-from planner.performance.collectives import Network, all_gather_s, all_to_all_s
+from planner.performance.collectives import Network, all_gather_s, all_to_all_s, reduce_scatter_s
 from planner.performance.efficiency import Efficiency, attention_s, gemm_s, memory_bound_s, moe_s
 from planner.performance.operations import (
     ACTIVATION_BYTES,
@@ -43,6 +43,7 @@ _ENDS = ("logits", "embedding")  # parts that stand on the first and last stage 
 _HOST_NORM = 4.0  # host launches hide behind computation unless they take about as long
 _ACCUMULATION_BYTES = 8.0  # a weight's gradient in 32 bit is read and written
 _CAST_BYTES = ACTIVATION_BYTES + 2.0  # one read, and a narrow copy for each direction of the product
+_GATHERED_BYTES = 1.0  # inputs of narrow products are cast before they are gathered
 _FOUR_BIT = 0.516  # bytes a parameter of an NF4 base (section 8.1)
 
 
@@ -196,6 +197,7 @@ class _Work:
     weights: FloatColumn  # elements that gradients are added up for
     blocking_s: FloatColumn  # host waits for the device
     launches: FloatColumn
+    host: FloatColumn  # host time that the software saves, over all of it
 
     @classmethod
     def none(cls, rows: int) -> Self:
@@ -219,9 +221,12 @@ class _Work:
     def add_experts(self, operation: ExpertProduct, times: int, shares: Shares, efficiency: Efficiency) -> None:
         """Grouped products; the host reads token counts back, then handles each local expert."""
         product, physics = expert_product(operation, shares.share), efficiency.physics
+        fused = operation.gated & efficiency.fuses_experts[shares.platform]
         self.experts_s += times * moe_s(product, shares.platform, shares.precision, efficiency)
-        self.forward_cast += times * product.m * product.k * product.groups
-        self.backward_cast += times * product.m * product.n * product.groups
+        cast = times * np.where(fused, physics.fused, 1.0)
+        self.forward_cast += cast * product.m * product.k * product.groups
+        self.backward_cast += cast * product.m * product.n * product.groups
+        self.host = np.where(fused, 1.0 - physics.graphed, self.host)
         self.weights += times * product.weight_elements
         self.launches += 4 * times
         self.blocking_s += times * 1e-6 * (physics.expert_layer_us / 2.0 + physics.expert_us * product.groups)
@@ -244,7 +249,12 @@ class _Work:
 
     def add_memory(self, operation: MemoryPass, times: int, shares: Shares, efficiency: Efficiency) -> None:
         """Element-wise passes."""
-        weight = times * (efficiency.physics.permutation if operation.part == "permutation" else 1.0)
+        physics = efficiency.physics
+        weight = times * np.ones_like(shares.tp)
+        if operation.part == "permutation":
+            weight *= physics.permutation
+        elif operation.part == "gates":
+            weight *= np.where(efficiency.fuses_experts[shares.platform], physics.fused, 1.0)
         self.forward_bytes += weight * memory_bytes(operation, shares.share)
         self.backward_bytes += weight * memory_bytes(operation, shares.share, backward=True)
         self.launches += times
@@ -278,7 +288,8 @@ class _Work:
         )
         host_s = product_times * self.launches * efficiency.physics.launch_us * 1e-6
         busy_s = computed.total
-        return replace(computed, launch=smooth_maximum(busy_s, host_s, _HOST_NORM) - busy_s + self.blocking_s)
+        exposed_s = smooth_maximum(busy_s, host_s, _HOST_NORM) - busy_s + self.blocking_s
+        return replace(computed, launch=(1.0 - self.host) * exposed_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,9 +307,13 @@ def _communication(counted: Sequence[tuple[Operation, int]], hidden: int, shares
     tensor, context, expert = zero, zero, zero
     if np.any(shares.tp > 1):  # one all-gather before and one reduce-scatter after each pair of column and row products
         pairs = sum(count for operation, count in of_kind(counted, MatrixProduct) if operation.split == "row")
-        whole = ACTIVATION_BYTES * share.tokens * hidden
+        elements = share.tokens * hidden
         inside = ranks_inside(shares.tp, np.ones_like(shares.tp), shares.domain)
-        tensor = np.where(shares.tp > 1, 2.0 * pairs * all_gather_s(whole, shares.tp, inside, network), 0.0)
+        gathered = np.where(_NARROW[shares.precision], _GATHERED_BYTES, ACTIVATION_BYTES) * elements
+        each_s = all_gather_s(gathered, shares.tp, inside, network) + reduce_scatter_s(
+            ACTIVATION_BYTES * elements, shares.tp, inside, network
+        )
+        tensor = np.where(shares.tp > 1, pairs * each_s, 0.0)
     if np.any(shares.cp > 1):  # keys and values travel round the ring
         inside = ranks_inside(shares.cp, shares.tp, shares.domain)
         for core, count in of_kind(counted, AttentionCore):
@@ -337,7 +352,7 @@ def ranks_inside(ranks: FloatColumn, stride: FloatColumn, domain: FloatColumn) -
     return np.asarray(ranks / np.ceil(ranks / fit))
 
 
-def smooth_maximum(a: FloatColumn, b: FloatColumn | float, norm: float) -> FloatColumn:
+def smooth_maximum(a: FloatColumn, b: FloatColumn | float, norm: FloatColumn | float) -> FloatColumn:
     """p-norm: a + b for norm 1, the larger of the two for a large norm (equation 3.5)."""
     return np.asarray((a**norm + b**norm) ** (1.0 / norm))
 

@@ -62,6 +62,7 @@ class ExpertProduct:
     n: int
     k: int
     split: Split
+    gated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,10 +293,11 @@ def _experts(layer: Moe, positions: int | None) -> Iterator[Operation]:
     if layer.latent is not None:
         yield MatrixProduct("projections", layer.latent, layer.hidden, "sequence", positions)
         yield MatrixProduct("projections", layer.hidden, layer.latent, "sequence", positions)
-    yield ExpertProduct("experts", layer.experts, layer.top_k, branches * layer.expert_ffn, width, "column")
+    yield ExpertProduct("experts", layer.experts, layer.top_k, branches * layer.expert_ffn, width, "column", layer.gated)
     hidden_units = layer.top_k * layer.expert_ffn
-    yield MemoryPass("activations", (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
-    yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row")
+    part = "gates" if layer.gated else "activations"
+    yield MemoryPass(part, (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
+    yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row", layer.gated)
     if layer.bias:  # bias and clamped activation have no fused kernel beside grouped products
         added = 2.0 * layer.top_k * (branches * layer.expert_ffn + width) + 4.0 * branches * hidden_units
         yield MemoryPass("activations", added, added)

@@ -8,11 +8,12 @@ from typing import Self
 
 import numpy as np
 
+from hardware_db import load_hardware
 from measurements.engine_kernels import EngineKernels, engine_kernels
 from measurements.kernel_efficiency import kernels, kernels_digest
 from measurements.serving_fit import Chip, Engine, Format, ServingFit, chip_group, serving_fit, serving_fit_digest
 from planner.cluster.platform import Platforms
-from planner.performance.efficiency import nearest_relative
+from planner.performance.relatives import nearest_relative
 from planner.search.columns import PRECISIONS, FloatColumn
 
 BF16 = PRECISIONS.index("bf16")
@@ -155,15 +156,15 @@ class MeasuredRates:
 def _chip_rates(
     measured: EngineKernels, platforms: Platforms, row: int, peak: FloatColumn, engine: str
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], list[tuple[float, ...]], float]:
-    name, bandwidth = platforms.accelerator_id[row], float(platforms.memory_bandwidth_bytes_per_s[row])
+    accelerator, bandwidth = platforms.accelerators[row], float(platforms.memory_bandwidth_bytes_per_s[row])
     references = {key: chip for key, chip in kernels().items() if key in measured.accelerators}
-    known = {key: (chip.peak_flops_per_s["bf16"], chip.memory_bytes_per_s) for key, chip in references.items()}
-    relative = name if name in known else nearest_relative(name, (float(peak[BF16]), bandwidth), known)
+    known = {key: load_hardware().accelerators[key] for key in references}
+    relative = accelerator.id if accelerator.id in known else nearest_relative(accelerator, known)
     reference = references[relative]
     half = reference.peak_flops_per_s["bf16"]
     listed = [reference.peak_flops_per_s.get(precision) or half for precision in PRECISIONS]
-    speed = np.ones(len(PRECISIONS)) if name == relative else peak / np.array(listed)
-    memory = 1.0 if name == relative else bandwidth / reference.memory_bytes_per_s
+    speed = np.ones(len(PRECISIONS)) if accelerator.id == relative else peak / np.array(listed)
+    memory = 1.0 if accelerator.id == relative else bandwidth / reference.memory_bytes_per_s
 
     def rates(operation: str, formats: tuple[str, ...], faster: float) -> tuple[float, ...]:
         kernel = measured.find(relative, operation, formats, engine if operation == "decode" else "")

@@ -19,6 +19,7 @@ from planner.counting.flops import forward_flops_per_sample
 from planner.performance.collectives import Network, all_gather_s, all_reduce_s, point_to_point_s
 from planner.performance.efficiency import Efficiency
 from planner.performance.micro_batch import Method, MicroBatch, Shares, micro_batch, ranks_inside, smooth_maximum
+from planner.performance.offload import Offload, offload_s
 from planner.performance.operations import ACTIVATION_BYTES, ExpertProduct, of_kind, operations, pipeline_layers
 from planner.request import Training
 from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
@@ -39,6 +40,7 @@ RESOURCES: dict[str, Resource] = {
     "quantisation": "memory",
     "optimizer": "memory",
     "launch": "host",
+    "offload": "host",
     "tensor parallel": "network",
     "context parallel": "network",
     "expert parallel": "network",
@@ -72,11 +74,16 @@ class TrainingStep:
 
 
 def training_step(
-    architecture: Architecture, training: Training, platforms: Platforms, columns: TrainingColumns, efficiency: Efficiency
+    architecture: Architecture,
+    training: Training,
+    platforms: Platforms,
+    columns: TrainingColumns,
+    efficiency: Efficiency,
+    offload: Offload | None = None,
 ) -> TrainingStep:
-    """Step time of every candidate (equations 3.1 to 3.6)."""
+    """Step time of every candidate (equations 3.1 to 3.6); `offload` says what each keeps off the device."""
     sequence = np.full(len(columns), float(training.sequence_tokens))
-    return step_of_sequences(architecture, training.method, training.optimizer, sequence, platforms, columns, efficiency)
+    return step_of_sequences(architecture, training.method, training.optimizer, sequence, platforms, columns, efficiency, offload)
 
 
 def step_of_sequences(
@@ -87,6 +94,7 @@ def step_of_sequences(
     platforms: Platforms,
     columns: TrainingColumns,
     efficiency: Efficiency,
+    offload: Offload | None = None,
 ) -> TrainingStep:
     """As `training_step`, with the tokens of a sequence as a column."""
     if len(columns) == 0:
@@ -106,6 +114,10 @@ def step_of_sequences(
         parts["pipeline transfers"] = _transfers_s(architecture, sequence_tokens, platforms, columns, rounds, busy_s, efficiency)
     parts["data parallel"] = _data_parallel_s(method, pass_.micro_batch, of_pass, platforms, columns, one_s, busy_s, efficiency)
     parts["optimizer"] = _optimizer_s(method, optimizer, pass_.micro_batch, of_pass, columns, efficiency)
+    if offload is not None:
+        parts["optimizer"] = parts["optimizer"] * (1.0 - offload.updated_share)
+        full = columns.recompute == _FULL
+        parts["offload"] = offload_s(offload, rounds.astype(np.float64), full, busy_s, efficiency.physics.shard_overlap)
     parts["step overhead"] = np.full(len(columns), efficiency.physics.step_ms * 1e-3)
     devices = columns.devices
     parts["stragglers"] = sum(parts.values()) * (efficiency.physics.straggler * np.sqrt(2.0 * np.log(devices)))
@@ -256,7 +268,8 @@ def _data_parallel_s(
         once_s = np.where(columns.zero_stage >= 1, sharded_s, exchange.whole_s[inverse])
     beside_s = np.where(every, busy_s, one_s)
     all_s = np.where(every, np.maximum(columns.micro_batches, 1), 1) * once_s / efficiency.physics.network
-    return smooth_maximum(beside_s, all_s, efficiency.physics.data_overlap) - beside_s
+    norm = np.where(every, efficiency.physics.shard_overlap, efficiency.physics.data_overlap)
+    return smooth_maximum(beside_s, all_s, norm) - beside_s
 
 
 @dataclass(frozen=True, slots=True)

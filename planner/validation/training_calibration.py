@@ -8,16 +8,17 @@ accelerator or release was left out of the fit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from facts.yaml_files import Yaml, parse_yaml
-from measurements.training_efficiency import TrainingEfficiency, TrainingPhysics
+from measurements.training_efficiency import NEUTRAL, Software, TrainingEfficiency, TrainingPhysics, parse_software
 from planner.cluster.platform import platforms
 from planner.library import Library
-from planner.performance.efficiency import TRANSFER, Condition, Efficiency, Factors, efficiency, nearest_relative
+from planner.performance.efficiency import TRANSFER, Condition, Efficiency, Factors, efficiency
+from planner.performance.relatives import generation, nearest_relative, power_ratio
 from planner.performance.robust_fit import Fit, Problem, refit_without
 from planner.search.columns import PRECISIONS, BoolColumn, FloatColumn
 from planner.validation.training_candidates import candidates
@@ -33,22 +34,25 @@ class Priors:
 
     physics: Mapping[str, tuple[float, float]]
     spreads: Mapping[str, float]
-    score_bytes: Mapping[str, float]  # by stack
+    software: Mapping[str, Software]  # what is known of stacks, unfitted
 
     @classmethod
     def parse(cls, content: bytes) -> Priors:
         """From the YAML text."""
-        raw = parse_yaml(content, "training_priors.yaml")
-        top = raw if isinstance(raw, dict) else {}
-        rows = top["physics"]
-        physics = {name: (_float(row, "value"), _float(row, "spread")) for name, row in (rows if isinstance(rows, dict) else {}).items()}
-        stacks = top["score_bytes"]
+        top = _mapping(parse_yaml(content, "training_priors.yaml"))
+        physics = {
+            name: (_float(_mapping(row), "value"), _float(_mapping(row), "spread")) for name, row in _mapping(top["physics"]).items()
+        }
         spreads = {name: _float(top, name) for name in top if name.endswith("_spread")}
-        return cls(physics, spreads, {name: _float(row, "value") for name, row in (stacks if isinstance(stacks, dict) else {}).items()})
+        return cls(physics, spreads, {name: parse_software(_mapping(row)) for name, row in _mapping(top["software"]).items()})
 
 
-def _float(row: Yaml, key: str) -> float:
-    value = row.get(key) if isinstance(row, dict) else None
+def _mapping(raw: Yaml) -> Mapping[str, Yaml]:
+    return raw if isinstance(raw, dict) else {}
+
+
+def _float(row: Mapping[str, Yaml], key: str) -> float:
+    value = row.get(key)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
@@ -129,7 +133,7 @@ class Calibration:
         domains = [int(self.platforms.scale_up_domain[row]) for row in rows]
         self.groups = tuple(group.that_fit(self.platforms) for group in candidates(self.runs, rows, domains))
         self.names = Names.of(self.runs)
-        self.score_bytes = priors.score_bytes
+        self.software = priors.software
         self.position = self.names.positions()
         self.prior, self.deviation = self._prior(priors)
 
@@ -170,11 +174,13 @@ class Calibration:
         def log(kind: str, key: Hashable) -> float:
             return self._value(parameters, kind, key)
 
-        power = self.physics(parameters).power
+        physics = self.physics(parameters)
+        software = [self.software.get(condition.stack, NEUTRAL) for _, condition in self.places]
+        older = [row.attention_on(generation(chip), physics) for chip, row in zip(self.platforms.accelerators, software, strict=True)]
         formats = [log("format", precision) for precision in PRECISIONS]
         chips = [chip for chip, _ in self.places]
         conditions = [condition for _, condition in self.places]
-        limited = np.log([condition.power_share for condition in conditions]) * power
+        limited = np.log([condition.power_share for condition in conditions]) * physics.power
         rates = np.array([log("accelerator", chip) for chip in chips]) + limited
         pairs = np.array([[formats[i] + log("pair", (chip, precision)) for i, precision in enumerate(PRECISIONS)] for chip in chips])
         dense = np.array([log("stack", c.stack) + log("release", (c.stack, c.release)) for c in conditions])
@@ -182,15 +188,16 @@ class Calibration:
         factors = Factors(
             products=np.exp(rates[:, None] + pairs),
             experts=np.tile(np.exp([log("experts", precision) for precision in PRECISIONS]), (len(chips), 1)),
-            attention=np.exp(rates + [log("attention", chip) + log("stack_attention", c.stack) for chip, c in self.places]),
+            attention=np.exp(rates + [log("attention", chip) + log("stack_attention", c.stack) for chip, c in self.places]) * older,
             memory=np.array([c.bandwidth_share for c in conditions]),
             traffic=np.exp([log("traffic", c.stack) for c in conditions]),
             quantisation=np.exp([log("recipe", c.recipe) for c in conditions]),
             dense=np.exp(dense),
             moe=np.exp(dense + extra),
-            score_bytes=np.array([self.score_bytes.get(c.stack, 0.0) for c in conditions]),
+            score_bytes=np.array([row.score_bytes for row in software]),
+            fuses_experts=np.array([row.fuses_experts(c.release, c.recipe) for row, c in zip(software, conditions, strict=True)]),
         )
-        return efficiency(self.reached, factors, self.physics(parameters), (), calibrated=True)
+        return efficiency(self.reached, factors, physics, (), calibrated=True)
 
     def log_step_s(self, parameters: FloatColumn) -> FloatColumn:
         """Logarithm of the predicted step time of every run: its fastest variant."""
@@ -240,20 +247,8 @@ class Calibration:
     def _borrowed(self, parameters: FloatColumn, kept: BoolColumn) -> FloatColumn:
         """Parameters with those of accelerators and releases that no kept run has, as prediction fills them in for the unknown."""
         seen = [run for run, keep in zip(self.runs, kept, strict=True) if keep]
-        rates = {
-            chip: (float(peak), float(bandwidth))
-            for (chip, _), peak, bandwidth in zip(
-                self.places, self.platforms.peak_flops_per_s[:, 0], self.platforms.memory_bandwidth_bytes_per_s, strict=True
-            )
-        }
-        chips = {run.accelerator for run in seen}
         filled = parameters.copy()
-        for kind, key in self.names.items:
-            chip = key[0] if kind == "pair" and isinstance(key, tuple) else key
-            if kind in ("accelerator", "attention", "pair") and chip not in chips:
-                relative = nearest_relative(str(chip), rates[str(chip)], {name: rates[name] for name in chips})
-                other = (relative, key[1]) if kind == "pair" and isinstance(key, tuple) else relative
-                filled[self.position[kind, key]] = TRANSFER * self._value(parameters, kind, other)
+        self._borrow_accelerators(filled, {run.accelerator for run in seen})
         releases = {(run.stack, run.release) for run in seen}
         for kind, key in self.names.items:
             if kind in ("release", "release_experts") and key not in releases and isinstance(key, tuple):
@@ -262,3 +257,16 @@ class Calibration:
                 nearest = older[-1] if older else known[-1] if known else None
                 filled[self.position[kind, key]] = self._value(parameters, kind, (key[0], nearest))
         return filled
+
+    def _borrow_accelerators(self, parameters: FloatColumn, seen: Container[str]) -> None:
+        """Fill in the factors of accelerators that are not among those `seen`."""
+        chips = {chip.id: chip for chip in self.platforms.accelerators}
+        known = {name: chip for name, chip in chips.items() if name in seen}
+        power = self.physics(parameters).power
+        for kind, key in self.names.items:
+            name, rest = (str(key[0]), key[1:]) if kind == "pair" and isinstance(key, tuple) else (str(key), ())
+            if kind in ("accelerator", "attention", "pair") and name not in known:
+                relative = nearest_relative(chips[name], known)
+                clock = power * np.log(power_ratio(chips[name], chips[relative])) if kind == "accelerator" else 0.0
+                theirs = self._value(parameters, kind, (relative, *rest) if rest else relative)
+                parameters[self.position[kind, key]] = TRANSFER * theirs + clock

@@ -9,6 +9,7 @@ from importlib import resources
 import numpy as np
 
 from measurements import measured_runs
+from measurements.training_efficiency import NEUTRAL, Software
 from planner.library import Library
 from planner.performance.robust_fit import Fit, fit
 from planner.search.columns import PRECISIONS, FloatColumn
@@ -145,8 +146,7 @@ def _software_lines(result: Calibrated, stack: str) -> Iterator[str]:
     yield f"    moe: {dense * extra:.4g}"
     yield f"    traffic: {factor('traffic', stack):.4g}"
     yield f"    attention: {factor('stack_attention', stack):.4g}"
-    if stack in calibration.score_bytes:
-        yield f"    score_bytes: {calibration.score_bytes[stack]:g}"
+    yield from _known_lines(calibration.software.get(stack, NEUTRAL))
     releases = sorted({run.release for run in calibration.runs if run.stack == stack and run.release})
     if releases:
         yield "    releases:"
@@ -154,6 +154,17 @@ def _software_lines(result: Calibrated, stack: str) -> Iterator[str]:
         own, more = factor("release", (stack, release)), factor("release_experts", (stack, release))
         rows = sum(run.stack == stack and run.release == release for run in calibration.runs)
         yield f"      '{release}': {{dense: {own:.4g}, moe: {own * more:.4g}, rows: {rows}}}"
+
+
+def _known_lines(software: Software) -> Iterator[str]:
+    """What is known of a stack without fitting it."""
+    if software.score_bytes:
+        yield f"    score_bytes: {software.score_bytes:g}"
+    if software.older_attention:
+        yield f"    older_attention: [{', '.join(sorted(software.older_attention))}]"
+    if software.fused_experts:
+        yield f"    fused_experts: '{software.fused_experts}'"
+        yield f"    fused_recipes: [{', '.join(sorted(software.fused_recipes))}]"
 
 
 def _sorted(items: Iterable[tuple[Hashable, int]]) -> list[tuple[Hashable, int]]:

@@ -50,7 +50,8 @@ def test_topologies_follow_the_links():
     assert one("google-tpu-v5p").network.scale_up.torus_axes == 3
     assert one("aws-trainium2").network.scale_up.torus_axes == 2.5  # 640 GB/s over neighbours of 128 GB/s
     assert one("nvidia-h100-sxm-80gb").network.scale_up.torus_axes == 0
-    assert one("nvidia-l40s").network.scale_up.contention > 1
+    assert one("nvidia-rtx-4090").network.scale_up.contention > 1  # through the host
+    assert one("nvidia-l40s").network.scale_up.contention == 0  # a path of its own
 
 
 def test_a_cloud_instance_brings_its_own_network():

@@ -182,6 +182,20 @@ def test_measured_expert_exchanges_are_met(mode, median, p90):
     assert np.quantile(error, 0.9) <= p90
 
 
+def test_cards_with_a_path_of_their_own_are_not_held_to_a_shared_host_bridge():
+    """The L40S measured share one bridge; those of MLPerf Training v4.0 reach what PCIe 4 carries between two of them."""
+    measured, typical = (platforms(load_hardware(), ["nvidia-l40s"], as_measured=shared).network for shared in (True, False))
+    two, four = (all_gather_s(64 * 2**20, ranks, ranks, typical) / (64 * 2**20 * (ranks - 1) / ranks) for ranks in (2, 4))
+    assert four == pytest.approx(two, rel=0.05)
+    assert all_gather_s(64 * 2**20, 4, 4, measured) > 3 * all_gather_s(64 * 2**20, 4, 4, typical)
+
+
+def test_consumer_cards_and_virtual_machines_reach_each_other_through_the_host():
+    for name in ("nvidia-rtx-4090", "nvidia-a10g"):
+        alone, measured = (platforms(load_hardware(), [name], as_measured=shared).network for shared in (False, True))
+        assert all_gather_s(64 * 2**20, 4, 4, alone) == all_gather_s(64 * 2**20, 4, 4, measured)
+
+
 def test_every_row_left_out_says_why():
     measured = measured_collectives()
     notes = measured.text["note"][~measured.used]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hardware_db import load_hardware
-from planner.performance.efficiency import Condition, gemm_s, load_efficiency, nearest_relative
+from planner.performance.efficiency import Condition, gemm_s, load_efficiency
 from planner.performance.operations import Product
 from planner.search.columns import PRECISIONS
 from tests.planner.performance.training_cases import A100, B300, GB200, H100, platform
@@ -51,10 +51,23 @@ def test_every_accelerator_of_the_catalog_with_a_peak_has_rates():
     assert np.all(rates.attention_flops_per_s > 0)
 
 
-def test_relatives_are_of_the_same_vendor_if_there_is_one():
-    known = {"nvidia-x": (1.0, 1.0), "amd-y": (100.0, 100.0)}
-    assert nearest_relative("amd-z", (1.0, 1.0), known) == "amd-y"
-    assert nearest_relative("other-z", (1.0, 1.0), known) == "nvidia-x"
+def test_attention_kernels_of_an_older_generation_are_slower_on_a_newer_one():
+    stands = platform(A100, H100)
+    modern, older = (load_efficiency().on(stands, Condition(stack)).attention_flops_per_s for stack in ("mlperf-nemo", "llm-foundry"))
+    slower = older / modern
+    assert slower[1] / slower[0] == pytest.approx(load_efficiency().training.physics.older_attention)
+
+
+def test_a_chip_without_measured_products_has_those_of_its_sister_at_its_own_power():
+    # MLPerf Training v5.1, Llama 2 70B LoRA: MI350X at 1,000 W takes 1.2 times as long as MI355X at 1,400 W
+    reached = load_efficiency().reached(platform("amd-mi350x", "amd-mi355x"))
+    shares = reached.product_flops_per_s[:, BF16] / reached.peak_flops_per_s[:, BF16]
+    assert shares[0] == shares[1]
+
+
+def test_no_product_exceeds_what_any_chip_sustains():
+    stands = platform("nvidia-h20-96gb")  # a small peak with the power of a large one
+    assert load_efficiency().on(stands).product_flops_per_s[0, BF16] <= 0.95 * stands.peak_flops_per_s[0, BF16]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.7])

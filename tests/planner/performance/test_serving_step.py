@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hardware_db import load_hardware
 from model_db.architecture import Architecture, Attention, Block, Embedding, Linear, Mlp, Moe, Stack
 from planner.cluster.platform import Platforms
 from planner.performance.collectives import Link, Network
@@ -59,6 +60,7 @@ def h100s(scale_up_domain: int = 8) -> Platforms:
     link = Link(bytes_per_s=450e9 * one, fraction=one, launch_s=0 * one, step_s=0 * one, fill_s=0 * one)
     return Platforms(
         accelerator_id=("h100",),
+        accelerators=(load_hardware().accelerators["nvidia-h100-sxm-80gb"],),
         server_id=("dgx",),
         peak_flops_per_s=peak,
         matmul_fraction=np.full_like(peak, np.nan),
