@@ -70,7 +70,10 @@ def _cell(column: PlanColumn[Row], row: Row) -> Cell:
 def _shown(cell: Cell, digits: int | None) -> str:
     if isinstance(cell, Absent):
         return absent(cell, language())
-    return str(cell) if digits is None or isinstance(cell, str) else f"{cell:,.{digits}f}"
+    if digits is None or isinstance(cell, str):
+        return str(cell)
+    text = f"{cell:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def show_table(

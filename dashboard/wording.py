@@ -127,6 +127,21 @@ QUANTITIES: dict[str, str] = {
     "fits": mark("fits (1 yes, 0 no)"),
 }
 
+DIMENSIONS: dict[str, str] = {
+    "all": mark("all rows"),
+    "source": mark("source"),
+    "vendor": mark("vendor"),
+    "accelerator": mark("accelerator"),
+    "precision": mark("number format"),
+    "architecture": mark("architecture"),
+    "scale": mark("scale"),
+    "framework": mark("software"),
+    "regime": mark("regime"),
+    "mode": mark("mode"),
+    "parallelism": mark("parallelism"),
+    "scorable": mark("counted"),
+}
+
 REASONS: dict[str, str] = {
     "dearer": mark("costs more"),
     "slower": mark("is slower"),

@@ -14,6 +14,7 @@ from babel.messages import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
+from dashboard.presets import presets
 from planner.defaults import field_table
 from planner.tables import BILL_COLUMNS, FRONTIER_COLUMNS, RECOMMENDATION_COLUMNS, RUNS_COLUMNS
 from texts.sentences import SENTENCES
@@ -37,7 +38,8 @@ def messages() -> Catalog:
                 catalog.add(message)
     labels = (column.label for column in (*RECOMMENDATION_COLUMNS, *BILL_COLUMNS, *FRONTIER_COLUMNS, *RUNS_COLUMNS))
     meanings = (field.meaning for field in field_table().fields.values())
-    for message in (*SENTENCES.values(), *labels, *meanings):
+    titles = (preset.title for preset in presets())
+    for message in (*SENTENCES.values(), *labels, *meanings, *titles):
         catalog.add(message)
     return catalog
 

@@ -71,7 +71,7 @@ def _scatter(known: Sequence[Prediction], band: float, quantity: str) -> alt.Lay
             "upper": [low * (1 + band), high * (1 + band)],
         }
     )
-    x_axis, y_axis = alt.Axis(format="~s", tickCount=6), alt.Axis(format="~s", tickCount=6)
+    x_axis, y_axis = (alt.Axis(format="~s", tickCount=6, grid=False) for _ in range(2))
     area = (
         alt.Chart(line)
         .mark_area(opacity=0.12, clip=True)

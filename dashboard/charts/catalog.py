@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import altair as alt
-import pandas as pd
 
-from dashboard.charts.figure import INK, Figure, layered, meaning_colour
+from dashboard.charts.figure import INK, Figure, layered, meaning_colour, records
 from dashboard.language import language, say
 from dashboard.tables import Column, Table
 from hardware_db.records import Accelerator
@@ -97,12 +98,20 @@ def comparison_figure(entries: Sequence[Accelerator], across: str, up: str) -> F
 
 
 def _scatter(known: Sequence[tuple[Accelerator, float, float]], x: Measure, y: Measure) -> alt.LayerChart:
-    data = pd.DataFrame(
-        [(entry.name, entry.vendor, right, top, "compute", _told(entry.name, (x, right), (y, top))) for entry, right, top in known],
-        columns=["name", "vendor", "x", "y", "meaning", "label"],
-    )
-    labelled = data.sort_values("y", ascending=False).drop_duplicates("vendor").head(LABELS)
-    base = alt.Chart(data).encode(x=_x(x), y=_y(y))
+    named = _named([(entry.vendor, right, top) for entry, right, top in known])
+    rows = [
+        (
+            entry.name,
+            entry.vendor,
+            right,
+            top,
+            "compute",
+            _told(entry.name, (x, right), (y, top)),
+            named.get(index, ""),
+        )
+        for index, (entry, right, top) in enumerate(known)
+    ]
+    base = alt.Chart(records(("name", "vendor", "x", "y", "meaning", "label", "side"), rows)).encode(x=_x(x), y=_y(y))
     points = base.mark_point(filled=True, size=70, opacity=0.75).encode(
         color=meaning_colour("meaning"),
         description=alt.Description("label:N"),
@@ -113,12 +122,34 @@ def _scatter(known: Sequence[tuple[Accelerator, float, float]], x: Measure, y: M
             alt.Tooltip("y:Q", title=say(y.title), format=",.4~g"),
         ],
     )
-    names = (
-        alt.Chart(labelled)
-        .mark_text(align="left", dx=7, fontSize=12, color=INK, aria=False, limit=160)
-        .encode(x=_x(x), y=_y(y), text="name:N")
+    right_of, left_of = (base.transform_filter(f"datum.side == '{side}'").encode(text=alt.Text("name:N")) for side in ("right", "left"))
+    return layered(
+        [
+            points,
+            right_of.mark_text(align="left", dx=7, fontSize=12, color=INK, aria=False, limit=150),
+            left_of.mark_text(align="right", dx=-7, fontSize=12, color=INK, aria=False, limit=150),
+        ],
+        HEIGHT,
     )
-    return layered([points, names], HEIGHT)
+
+
+def _named(points: Sequence[tuple[str, float, float]]) -> dict[int, Literal["left", "right"]]:
+    """Which of (vendor, x, y) have their name beside them, and on which side: the highest of each vendor that has room for it."""
+    if not points:
+        return {}
+    ups = [math.log(top) for _, _, top in points]
+    middle = (min(right for _, right, _ in points) * max(right for _, right, _ in points)) ** 0.5
+    room = (max(ups) - min(ups)) / 14 or 1.0  # of a line of text, of the height
+    named: dict[int, Literal["left", "right"]] = {}
+    vendors: set[str] = set()
+    for index in sorted(range(len(points)), key=lambda index: -ups[index]):
+        vendor = points[index][0]
+        if vendor in vendors or len(named) == LABELS:
+            continue
+        vendors.add(vendor)
+        if all(abs(ups[index] - ups[other]) >= room for other in named):
+            named[index] = "left" if points[index][1] > middle else "right"
+    return named
 
 
 def _told(name: str, *figures: tuple[Measure, float]) -> str:
@@ -141,7 +172,7 @@ def _axis(measure: Measure) -> tuple[str, alt.Scale, alt.Axis]:
     title = say(measure.title)
     if measure.column == "release_year":
         return title, alt.Scale(zero=False), alt.Axis(format="d", tickCount=8)
-    return say("{title}, log scale", title=title), alt.Scale(type="log"), alt.Axis(format="~s", tickCount=6)
+    return say("{title}, log scale", title=title), alt.Scale(type="log"), alt.Axis(format="~s", tickCount=6, grid=False)
 
 
 def _year(release: str) -> float | None:

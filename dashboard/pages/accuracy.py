@@ -12,7 +12,7 @@ from dashboard.draft import request_of
 from dashboard.engine import library
 from dashboard.language import language, say
 from dashboard.tables import Column, Table, csv_button, show_table
-from dashboard.wording import QUANTITIES, plain, word
+from dashboard.wording import DIMENSIONS, QUANTITIES, plain, word
 from measurements import measured_runs
 from planner.library import Library
 from planner.validate import Report, kind_of, validate
@@ -92,7 +92,15 @@ def _points(report: Report, name: str) -> None:
 def _groups(report: Report, name: str) -> None:
     st.header(say("Errors by group"), anchor=False)
     rows = tuple(
-        (word(QUANTITIES, part.quantity), part.by, part.key, part.n, part.median_ape_pct, part.p90_ape_pct, part.median_bias_pct)
+        (
+            word(QUANTITIES, part.quantity),
+            word(DIMENSIONS, part.by),
+            part.key or "–",
+            part.n,
+            part.median_ape_pct,
+            part.p90_ape_pct,
+            part.median_bias_pct,
+        )
         for part in report.slices
     )
     table = Table(SLICES, rows)

@@ -109,7 +109,7 @@ def _figures(shown: Recommendation) -> None:
         (say("Run time"), figures.latency(shown)) if speed.run_s is not None else (say("Time per token"), figures.latency(shown)),
     ]
     if speed.capacity_requests_per_s is not None:
-        cards.append((say("Requests/s within limits"), numbers.number(speed.capacity_requests_per_s, language())))
+        cards.append((say("Most requests/s"), numbers.number(speed.capacity_requests_per_s, language())))
     with st.grid(min_column_width=150, gap="small"):
         for label, value in cards:
             with st.container(border=True, height="stretch"):
