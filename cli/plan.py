@@ -129,7 +129,12 @@ def _tables(answers: Sequence[Answer], arguments: argparse.Namespace) -> str:
         elif shown:
             lines += [text_table(_columns(answer, shown), shown, language), ""]
             lines += [_room(item, item.fabric, language) for item in shown if item.fabric]
-        lines += [_account(answer, language), *_misses(answer, language), *_change(named.snapshot, answer, language)]
+        lines += [
+            _account(answer, language),
+            *_refused(answer, language),
+            *_misses(answer, language),
+            *_change(named.snapshot, answer, language),
+        ]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 
@@ -230,6 +235,25 @@ def _account(answer: Plan, language: Language) -> str:
         f"{words.word(words.LIMITS, code, language)} {numbers.whole(count, language)}" for code, count in search.rejected.items()
     )
     return f"{text}\n{tr('Rejected: {counts}.', language, counts=counts)}"
+
+
+def _refused(answer: Plan, language: Language) -> list[str]:
+    """What the serving software is known not to run, by number format."""
+    lines: dict[tuple[str, str, str, str], list[str]] = {}
+    for one in answer.search.refused:
+        lines.setdefault((one.precision, f"{one.engine} {one.release}", one.read, "; ".join(one.sources)), []).append(one.accelerator_id)
+    return [
+        tr(
+            "{software} does not run {precision} on {accelerators} (read on {date}: {sources}).",
+            language,
+            software=software,
+            precision=precision.upper(),
+            accelerators=", ".join(ids),
+            date=date,
+            sources=sources,
+        )
+        for (precision, software, date, sources), ids in lines.items()
+    ]
 
 
 def _misses(answer: Plan, language: Language) -> list[str]:

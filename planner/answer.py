@@ -215,6 +215,28 @@ class Fabric(Frozen):
     host: FabricHost
 
 
+class Support(Frozen):
+    """What is known of a serving engine with the model and the number format on the accelerator; read on a date in the sources."""
+
+    engine: str
+    release: str
+    read: str
+    precision: Literal["native", "weights", "runs", "unknown"]  # in units of the chip, widened on the way in, source does not say which
+    model: Literal["listed", "unknown"]
+    sources: tuple[str, ...]
+
+
+class Refusal(Frozen):
+    """A number format that the serving engine is known not to run on an accelerator, for this model."""
+
+    accelerator_id: str
+    precision: str
+    engine: str
+    release: str
+    read: str
+    sources: tuple[str, ...]
+
+
 class PromptCache(Frozen):
     """Caches of past prompts outside of device memory."""
 
@@ -265,6 +287,7 @@ class Recommendation(Frozen):
     bill: tuple[BillLine, ...]
     fabric: Fabric | None = None  # None: rented
     prefill: PrefillPart | None = None  # None: replicas prefill and decode
+    support: Support | None = None  # None: training, or no engine in particular
     prompt_cache: PromptCache | None = None  # None: in device memory, or not worth loading
     why_not_first: str = ""  # code: "", dearer, slower, more_power, ...
     notes: tuple[str, ...] = ()
@@ -304,6 +327,7 @@ class SearchCounts(Frozen):
     feasible: int
     rejected: dict[str, int]
     accelerators: int
+    refused: tuple[Refusal, ...] = ()  # by the serving engine
     nearest: tuple[NearestMiss, ...] = ()
 
 

@@ -15,7 +15,7 @@ from planner.request import Limits, Objective
 from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
-REASONS = ("", "format", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
+REASONS = ("", "format", "engine", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
 
 
 Candidates = TypeVar("Candidates", TrainingColumns, DeploymentColumns)
@@ -132,6 +132,13 @@ class Account(Generic[Candidates]):
                 self.misses[name] = miss
                 if evaluated is not None:
                     self.near[name] = evaluated.take(np.array([row]))
+
+    def refuse(self, platform: int, count: int, reason: str, *, wholly: bool) -> None:
+        """Candidates of a platform that are known not to work before any is evaluated; `wholly`: there are no others."""
+        if count:
+            self.rejected[reason] += count
+        if count and wholly:
+            self.misses[platform] = (REASONS.index(reason), 0.0)
 
     def reject_platform(self, platform: int, reason: str) -> None:
         """A platform without a single candidate."""

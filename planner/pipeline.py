@@ -12,7 +12,8 @@ import numpy as np
 
 from facts.version import VERSION
 from planner.answer import FrontierPoint, NearestMiss, Plan, PrefillPart, Recommendation, SearchCounts
-from planner.explain.assumptions import assumptions
+from planner.engine_support import other_engine, refusals
+from planner.explain.assumptions import assumptions, engine_assumptions
 from planner.explain.misses import nearest_miss
 from planner.goals import KINDS, BestOfEach, Goal, groups
 from planner.ground import Ground
@@ -48,7 +49,7 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
         search=_counts(found, question),
         recommendations=found.recommendations,
         frontier=found.frontier,
-        assumptions=assumptions(request),
+        assumptions=(*assumptions(request), *engine_assumptions(found.recommendations, question.ground.subject.name)),
         sources=_sources(found.recommendations, library),
     )
 
@@ -117,11 +118,7 @@ def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray
 
 def _counts(found: Found, question: Question) -> SearchCounts:
     account, considered = found.account, question.considered
-    misses = [
-        nearest_miss(considered[row], reason, excess, question.ground.request, found.missed.get(row))
-        for row, (reason, excess) in sorted(account.misses.items())
-        if reason
-    ]
+    misses = [_miss(row, reason, excess, found, question) for row, (reason, excess) in sorted(account.misses.items()) if reason]
     unusable = [
         NearestMiss(accelerator_id=id_, reason=reason, over_by=0.0, change={})
         for id_, reason in question.left_out.items()
@@ -134,7 +131,16 @@ def _counts(found: Found, question: Question) -> SearchCounts:
         rejected=dict(sorted(account.rejected.items())),
         accelerators=len(considered),
         nearest=(*sorted(misses, key=_nearness), *unusable),
+        refused=tuple(refusals(question.ground)),
     )
+
+
+def _miss(row: int, reason: int, excess: float, found: Found, question: Question) -> NearestMiss:
+    """Why the platform `row` gave no plan; what the serving software refuses, another may run."""
+    ground, id_ = question.ground, question.considered[row]
+    if REASONS[reason] == "engine":
+        return NearestMiss(accelerator_id=id_, reason="engine", over_by=0.0, change={"workload.engine": other_engine(ground, row)})
+    return nearest_miss(id_, reason, excess, ground.request, found.missed.get(row))
 
 
 def _nearness(miss: NearestMiss) -> tuple[bool, int, float]:

@@ -19,6 +19,7 @@ from planner.answer import (
     Recommendation,
     Roofline,
     Strategy,
+    Support,
 )
 from planner.built import fabric
 from planner.cluster.bill import bill_totals, joined_bill
@@ -55,6 +56,7 @@ class Described:
     period_s: float
     prefill: Prefilling | None = None
     prompt_cache: PromptCache | None = None
+    support: Support | None = None
 
 
 Recommend = Callable[[Rows], tuple[Recommendation, ...]]  # of some rows, in their order
@@ -120,6 +122,7 @@ def _recommendation(
         bill=bill,
         fabric=fabric(ground.hardware, bought) if bought else None,
         prefill=prefill.part if prefill else None,
+        support=what.support,
         prompt_cache=what.prompt_cache,
         why_not_first=_why_not_first(chosen, row, first, ground.request.objective),
     )

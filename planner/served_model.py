@@ -10,6 +10,7 @@ import numpy as np
 
 from planner import sizing
 from planner.cluster.cache_tier import read_bytes_per_s
+from planner.engine_support import runs
 from planner.ground import Ground
 from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
@@ -61,14 +62,20 @@ class ServedModel:
         return self.workload.requests_per_s * self.workload.peak_to_mean
 
     def cells(self, platform: int) -> ServingColumns:
-        """All replicas on one platform, batch 1."""
-        request, stands = self.ground.request, self.ground.platforms
+        """All replicas on one platform that the engine is not known to refuse, batch 1."""
+        return self._cells(platform, tuple(one for one in self.ground.precisions[platform] if runs(self.ground, platform, one)))
+
+    def refused(self, platform: int) -> int:
+        """How many replicas the engine refuses there."""
+        return len(self._cells(platform, tuple(one for one in self.ground.precisions[platform] if not runs(self.ground, platform, one))))
+
+    def _cells(self, platform: int, precisions: tuple[int, ...]) -> ServingColumns:
         kv = range(2) if self.workload.kv_precision == "auto" else [KV_PRECISIONS.index(self.workload.kv_precision)]
         return serving_space.cells(
             ModelShape.of(self.ground.subject.architecture),
-            int(stands.scale_up_domain[platform]),
-            request.limits.max_devices,
-            self.ground.precisions[platform],
+            int(self.ground.platforms.scale_up_domain[platform]),
+            self.ground.request.limits.max_devices,
+            precisions,
             tuple(kv),
         ).on(platform)
 

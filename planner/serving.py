@@ -44,7 +44,10 @@ class ServingStage:
     def search(self, goal: Goal, progress: Callable[[float], None]) -> tuple[Outcomes[DeploymentColumns], Account[DeploymentColumns]]:
         """Every replica on every platform at its best batch, alone and in pairs: what `goal` keeps, and the account."""
         account, survivors = Account[DeploymentColumns](), [Outcomes.none(DeploymentColumns.of(ServingColumns.none()))]
-        cells = ServingColumns.concatenate([self.model.cells(platform) for platform in range(len(self.ground.precisions))])
+        found = [self.model.cells(platform) for platform in range(len(self.ground.precisions))]
+        for platform, own in enumerate(found):
+            account.refuse(platform, self.model.refused(platform), "engine", wholly=not len(own))
+        cells = ServingColumns.concatenate(found)
         wanted, pools = self.model.workload.deployment, [(Pool.none(), Pool.none())]
 
         def keep(outcomes: Outcomes[DeploymentColumns]) -> None:

@@ -11,6 +11,7 @@ from planner.answer import Interval, MemoryUse, Performance, PrefillPart, Prompt
 from planner.built import fabric
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_YEAR
+from planner.engine_support import support
 from planner.explain.bottleneck import bottleneck
 from planner.explain.roofline import Phase, roofline, serving_phase
 from planner.memory.serving import ServingMemory
@@ -86,6 +87,7 @@ def described(known: Evaluated, phases: Phases, row: int) -> Described:
         tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
         period_s=period_s,
         prompt_cache=_prompt_cache(known, row),
+        support=support(model.ground, int(outcomes.columns.platform[row]), int(outcomes.columns.precision[row])),
         prefill=_prefill(known, row) if outcomes.columns.disaggregated[row] else None,
     )
 

@@ -15,7 +15,10 @@ _SEQUENCE_MIXERS = (Attention, Mla, Mamba1, Mamba2, GatedDeltaNet)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model's name, architecture, and the format its weights are published in; `draft` speculates for it."""
+    """A model's name, architecture, and the format its weights are published in; `draft` speculates for it.
+
+    names   id and family in the model library; none of the asker's own model
+    """
 
     name: str
     architecture: Architecture
@@ -23,6 +26,7 @@ class Subject:
     stored: WeightFormat | None = None  # where the published format is known exactly
     sources: tuple[str, ...] = ()
     draft: Subject | None = None
+    names: tuple[str, ...] = ()
 
 
 def subject(request: PlanRequest, models: Models) -> Subject:
@@ -73,7 +77,8 @@ def _has_head(block: Block) -> bool:
 
 def _entry(id_: str, models: Models) -> Subject:
     entry = models[id_]
-    return _subject(entry.name, entry.architecture, entry.native_weight_format, (entry.source,))
+    found = _subject(entry.name, entry.architecture, entry.native_weight_format, (entry.source,))
+    return replace(found, names=(entry.id, entry.family))
 
 
 def _subject(name: str, architecture: Architecture, native: str | None, sources: tuple[str, ...]) -> Subject:

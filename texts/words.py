@@ -17,6 +17,7 @@ RESOURCES: Mapping[str, str] = {
 
 LIMITS: Mapping[str, str] = {
     "format": mark("number format"),
+    "engine": mark("serving software"),
     "memory": mark("device memory"),
     "ttft": mark("time to first token"),
     "tpot": mark("time per output token"),

@@ -64,6 +64,8 @@ def trust(plan: Plan, shown: Recommendation) -> None:
     if isinstance(plan.request.workload, Serving):
         software = FIELDS["workload.engine"].choices[plan.request.workload.engine]
         text = say("{text} Predicted for {software}.", text=text, software=say(software))
+        if shown.support and "unknown" in {shown.support.precision, shown.support.model}:
+            text = say("{text} No source says whether it runs this model in this number format here.", text=text)
     st.caption(plain(text))
 
 

@@ -14,6 +14,13 @@ from texts.translations import mark
 from texts.words import LIMITS
 
 REJECTED = (Column("reason", mark("Rejected for")), Column("configurations", mark("Configurations"), 0))
+REFUSED = (
+    Column("accelerator_id", mark("Accelerator")),
+    Column("precision", mark("Number format")),
+    Column("engine", mark("Serving software")),
+    Column("read", mark("Read on")),
+    Column("source", mark("Source")),
+)
 MISSES = (
     Column("accelerator_id", mark("Accelerator")),
     Column("reason", mark("Fails on")),
@@ -39,11 +46,25 @@ def search_account(plan: Plan) -> None:
     rejected = Table(REJECTED, tuple((word(LIMITS, code), number) for code, number in search.rejected.items() if number))
     if rejected.rows:
         show_table(rejected, say("Configurations rejected, by reason."))
+    if search.refused:
+        st.subheader(say("What the serving software is known not to run"), anchor=False)
+        show_table(refusals_table(plan), say("What the serving software is known not to run"))
     if search.nearest:
         misses = misses_table(plan)
         st.subheader(say("Nearest miss of each accelerator without a plan"), anchor=False)
         show_table(misses, say("Nearest miss of each accelerator without a plan"))
         csv_button(say("Export CSV"), misses, file_name((plan.model_name, "misses"), ".csv"), "csv:misses")
+
+
+def refusals_table(plan: Plan) -> Table:
+    """One row an accelerator and number format."""
+    return Table(
+        REFUSED,
+        tuple(
+            (one.accelerator_id, one.precision.upper(), f"{one.engine} {one.release}", one.read, "; ".join(one.sources))
+            for one in plan.search.refused
+        ),
+    )
 
 
 def misses_table(plan: Plan) -> Table:

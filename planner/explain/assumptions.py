@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
 from pydantic import BaseModel
 
-from planner.answer import Assumption
+from planner.answer import Assumption, Recommendation
 from planner.defaults import RequestField, field_table
 from planner.request import PlanRequest
 
@@ -17,6 +18,30 @@ def assumptions(request: PlanRequest) -> tuple[Assumption, ...]:
         Assumption(field=path, value=row.default, unit=row.unit, meaning=row.meaning, basis=row.basis, source=row.source)
         for path, row in field_table(request.version).fields.items()
         if _has(request, path) and _value(request, path) == row.default and _is_figure(row)
+    )
+
+
+def engine_assumptions(recommendations: Iterable[Recommendation], model: str) -> tuple[Assumption, ...]:
+    """That the serving engine runs what no source says it does."""
+    unknown: dict[str, dict[str, None]] = {}
+    for option in recommendations:
+        about = option.support
+        if about and about.model == "unknown":
+            unknown.setdefault(f"the models that {about.engine} {about.release} names do not include {model}", {})
+        if about and about.precision == "unknown":
+            said = f"no source says whether {about.engine} {about.release} runs {option.strategy.precision} on"
+            unknown.setdefault(said, {})[option.accelerator_name] = None
+    row = field_table().fields["workload.engine"]
+    return tuple(
+        Assumption(
+            field="workload.engine",
+            value="unknown",
+            unit="",
+            meaning=row.meaning,
+            basis="estimate",
+            source=f"{said} {', '.join(names)}".strip(),
+        )
+        for said, names in unknown.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Which engine runs which number format on which hardware: dated facts of `serving_support.yaml`."""
+"""Which engine runs which model in which number format on which hardware: dated facts of `serving_support.yaml`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from pydantic import BaseModel, ConfigDict
 from facts.yaml_files import parse_yaml
 from hardware_db.records import Accelerator
 
-Support = Literal["native", "weights", "none"]
+Support = Literal["native", "weights", "runs", "none"]
 _FILE = "serving_support.yaml"
 
 
 class EngineSupport(BaseModel):
-    """Formats by hardware, as of a release."""
+    """What an engine runs, as of a release; the file says what each field means."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     release: str
     date: str
+    read: str
     sources: tuple[str, ...]
+    vendors: tuple[str, ...] = ()
     hardware: Mapping[str, Mapping[str, Support]]
+    models: frozenset[str]
+    only_on: Mapping[str, tuple[str, ...]] = {}
 
 
 @cache
@@ -42,8 +46,26 @@ def format_support(engine: str, accelerator: Accelerator, precision: str) -> Sup
     facts = serving_support().get(engine)
     if facts is None:
         return "unknown"
-    family = "CPU" if accelerator.kind == "cpu" else accelerator.architecture.split(" ")[0]
-    for key in (f"{accelerator.vendor} {family}", accelerator.vendor):
+    if facts.vendors and accelerator.vendor not in facts.vendors:
+        return "none"
+    for key in _keys(accelerator):
         if key in facts.hardware:
             return facts.hardware[key].get(precision, "unknown")
     return "unknown"
+
+
+def model_support(engine: str, model: tuple[str, ...], accelerator: Accelerator) -> Literal["listed", "none", "unknown"]:
+    """Whether `engine` names `model`, by its id or its family, among those that it runs; "none" if not on `accelerator`."""
+    facts = serving_support().get(engine)
+    if facts is None:
+        return "unknown"
+    needed = [key for name in model for key in facts.only_on.get(name, ())]
+    if needed and not set(needed) & set(_keys(accelerator)):
+        return "none"
+    return "listed" if facts.models & set(model) else "unknown"
+
+
+def _keys(accelerator: Accelerator) -> tuple[str, str]:
+    """Names of an accelerator's kind in the facts, the closest first."""
+    architecture = "CPU" if accelerator.kind == "cpu" else accelerator.architecture.split(" ")[0]
+    return f"{accelerator.vendor} {architecture}", accelerator.vendor
