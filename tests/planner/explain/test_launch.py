@@ -125,7 +125,7 @@ def test_megatron_is_told_degrees_batch_and_steps():
 @pytest.mark.parametrize(("stage", "strategy"), [(2, "optim_grads"), (3, "optim_grads_params")])
 def test_megatron_shards_with_every_flag_that_its_fsdp_requires(stage, strategy):
     """Megatron-FSDP user guide, required configurations."""
-    words = launch("megatron", TRAINING, option(TRAINING, dp=8, zero_stage=stage, precision="bf16")).text.split()
+    words = launch("Megatron-LM", TRAINING, option(TRAINING, dp=8, zero_stage=stage, precision="bf16")).text.split()
     required = ("--use-megatron-fsdp", "--no-gradient-accumulation-fusion", "--use-distributed-optimizer")
     assert set(required) <= set(words)
     assert words[words.index("--data-parallel-sharding-strategy") + 1] == strategy
