@@ -6,7 +6,11 @@ from model_db.architecture import Attention, Block, Conv, Frozen, Layer, Linear,
 
 
 class UnetFacts(Frozen):
-    """A latent-diffusion U-Net: `transformer_depth` transformer layers after every residual block of a level."""
+    """A latent-diffusion U-Net: `transformer_depth` transformer layers after every residual block of a level.
+
+    middle_depth   the same at the bottom, where it differs from the last level's
+    vector_dim     width of the vector that conditions beside the time step, where there is one
+    """
 
     model_channels: Size
     channel_mult: tuple[Size, ...]
@@ -15,12 +19,13 @@ class UnetFacts(Frozen):
     head_dim: Size
     context_dim: Size
     context_tokens: Size
-    vector_dim: Size
+    vector_dim: Size | None = None
     latent_channels: Size
     latent_size: Size
+    middle_depth: int | None = None
 
     def stacks(self) -> tuple[Stack, ...]:
-        """SDXL-type U-Net (arXiv:2307.01952): one stack a resolution, and one for what works once an image."""
+        """U-Net of Stable Diffusion (arXiv:2112.10752, arXiv:2307.01952): one stack a resolution, and one for what works once an image."""
         net, side, channels = _UnetWalk(self), self.latent_size, self.model_channels
         levels = list(zip(self.channel_mult, self.transformer_depth, strict=True))
         net.add(side, "in", net.conv(self.latent_channels, channels, side))
@@ -36,7 +41,7 @@ class UnetFacts(Frozen):
                 net.add(side, "down", net.conv(channels, channels, side))
                 skips.append(channels)
         net.residual(channels, channels, side)
-        net.transformer(channels, levels[-1][1], side)
+        net.transformer(channels, levels[-1][1] if self.middle_depth is None else self.middle_depth, side)
         net.residual(channels, channels, side)
         for level, (mult, depth) in reversed(list(enumerate(levels))):
             for _ in range(self.num_res_blocks + 1):
@@ -47,7 +52,7 @@ class UnetFacts(Frozen):
                 side *= 2
                 net.add(side, "up", net.conv(channels, channels, side))
         net.add(side, "out", Norm(dim=channels, kind="group"), net.conv(channels, self.latent_channels, side))
-        for in_features in (self.model_channels, self.vector_dim):
+        for in_features in (self.model_channels, *((self.vector_dim,) if self.vector_dim else ())):
             for width in (in_features, net.time_dim):
                 net.add(0, "conditioning", Linear(in_features=width, out_features=net.time_dim, bias=True, name="conditioning"))
         return tuple(

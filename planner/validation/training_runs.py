@@ -93,20 +93,20 @@ class NotPredictableError(Exception):
 
 def training_run(position: int, row: Mapping[str, str], library: Library) -> TrainingRun:
     """The run of a row of either training file. Raises `NotPredictableError` with the first thing that is missing."""
-    benchmark = text_cell(row, "benchmark")
-    name = text_cell(row, "model") or (training_benchmarks()[benchmark].model if benchmark in training_benchmarks() else benchmark)
+    benchmark = training_benchmarks().get(text_cell(row, "benchmark"))
+    name = text_cell(row, "model") or (benchmark.model if benchmark else text_cell(row, "benchmark"))
     chip = accelerator_id(text_cell(row, "accelerator"), library.hardware.accelerators)
     if chip is None:
         raise NotPredictableError(UNKNOWN_ACCELERATOR)
     architecture = run_architecture(name, row, library)
     if architecture is None:
         raise NotPredictableError(UNKNOWN_MODEL)
-    mlperf = bool(benchmark)
+    mlperf = bool(text_cell(row, "benchmark"))
     precision = precision_index(text_cell(row, "precision"))
     if precision is None:
         precision = PRECISIONS.index("bf16")
     devices = _needed(count_cell(row, "n_acc") or count_cell(row, "total_accelerators"), "no_device_count")
-    sequence = _needed(count_cell(row, "seq_len"), "no_sequence_length")
+    sequence = _needed(count_cell(row, "seq_len") or (benchmark.sequence_tokens if benchmark else None), "no_sequence_length")
     stack, release = software(row)
     layout = _layout(row, stack, devices, mlperf=mlperf)
     batch = count_cell(row, "global_batch") or _batch_of(row, layout, devices)
@@ -123,7 +123,7 @@ def training_run(position: int, row: Mapping[str, str], library: Library) -> Tra
         condition=_condition(row, stack, release, library.hardware.accelerators[chip].tdp_w),
         devices=devices,
         sequence_tokens=sequence,
-        global_batch=_needed(batch, "no_global_batch"),
+        global_batch=max(1, _needed(batch, "no_global_batch") // (benchmark.packed if benchmark else 1)),
         layout=layout,
         known=count_cell(row, "tp") is not None and count_cell(row, "pp") is not None,
         model=model_id(name, library.models) or re.sub(r"\W", "", name.lower()),

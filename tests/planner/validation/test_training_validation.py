@@ -130,6 +130,29 @@ def test_nearly_all_packaged_rows_are_answered(name, rows):
     assert len(answered) >= 0.95 * rows
 
 
+def test_encoders_and_image_generators_are_answered_through_the_same_operations():
+    """Shapes from the benchmarks' references; the rows state neither layout nor number format, so that no fit sees them."""
+    rows = parse_rows(measured_runs("training_mlperf"))
+    cells = list(rows)
+    errors: dict[str, list[float]] = {}
+    for item in predict(rows, default_library()):
+        benchmark = cells[item.row]["benchmark"]
+        if benchmark in ("bert", "stable_diffusion", "flux1") and item.quantity == "step_time_s":
+            assert not item.scorable
+            errors.setdefault(benchmark, []).append(abs(item.relative_error))
+    medians = {name: sorted(values)[len(values) // 2] for name, values in errors.items()}
+    assert {name: len(values) for name, values in errors.items()} == {"bert": 28, "stable_diffusion": 21, "flux1": 4}
+    assert medians["bert"] < 0.35  # 16 bit assumed
+    assert medians["stable_diffusion"] < 0.2
+    assert medians["flux1"] < 0.25
+
+
+def test_samples_that_share_a_sequence_count_once():
+    bert = {"row_id": "b", "benchmark": "bert", "round": "5.0", "accelerator": "H200", "total_accelerators": "8", "global_batch": "768"}
+    run = training_run(0, bert | {"step_time_s": "0.0945"}, default_library())
+    assert (run.sequence_tokens, run.global_batch) == (512, 384)
+
+
 def test_time_to_train_is_more_than_the_steps():
     # MLPerf: 4 to 8 % (405B), 8 to 13 % (GPT-3), 11 to 33 % (LoRA) beyond steps x step time
     rows = parse_rows(measured_runs("training_mlperf"))
