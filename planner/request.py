@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -31,12 +32,23 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+MOST_LAYERS, MOST_FORMS = 2_000, 64  # of a model of the asker's own: ten times the deepest published one, twice the most varied
+
+
 class OwnModel(Frozen):
     """A model that the asker brings: its name and whole architecture."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
     architecture: Architecture
     native_weight_format: str | None = None
+
+    def oversizes(self) -> Iterator[Fault]:
+        """What takes longer to plan for than a server can wait: too many layers, or too many that differ."""
+        blocks = [block for stack in self.architecture.stacks for block in stack.blocks]
+        found = {"layers": sum(block.repeat for block in blocks), "different layers": len({block.layers for block in blocks})}
+        for (what, count), most in zip(found.items(), (MOST_LAYERS, MOST_FORMS), strict=True):
+            if count > most:
+                yield Fault("out_of_range", field="model.architecture", value=f"{count} {what}", allowed=f"1 to {most}")
 
 
 class Training(Frozen):
@@ -171,9 +183,12 @@ class PlanRequest(Frozen):
         if isinstance(version, int) and version > VERSION:
             raise RackwrightError(Fault("newer_version", where, "version", shown(version), str(VERSION)))
         try:
-            return cls.model_validate(raw)
+            request = cls.model_validate(raw)
         except ValidationError as error:
             raise RackwrightError(*_faults(error, where)) from None
+        if isinstance(request.model, OwnModel) and (oversizes := tuple(request.model.oversizes())):
+            raise RackwrightError(*(replace(fault, where=where) for fault in oversizes))
+        return request
 
     def canonical_json(self) -> str:
         """The request as JSON with sorted keys: equal requests give equal text."""

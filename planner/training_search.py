@@ -78,7 +78,7 @@ class TrainingSearch:
 
     def run(self, progress: Callable[[float], None]) -> tuple[Outcomes[TrainingColumns], Account[TrainingColumns]]:
         """Search every platform; survivors worth showing, and the account."""
-        pipelines = self.pipelines()
+        pipelines = self.pipelines(progress)
         bounds = self.model.pipeline_bounds(pipelines.columns, pipelines.alone, pipelines.fewest, pipelines.most, self.goal.objectives)
         group, opened = groups(pipelines.columns), np.zeros(len(pipelines.columns), dtype=np.bool_)
 
@@ -94,11 +94,16 @@ class TrainingSearch:
         progress(1.0)
         return Outcomes.concatenate([Outcomes.none(TrainingColumns.none()), *self.found]), self.account
 
-    def pipelines(self) -> Pipelines:
+    def pipelines(self, progress: Callable[[float], None] = lambda share: None) -> Pipelines:
         """All cells that fit with the most ranks, by pipeline; the others are counted, and how nearly they fit."""
+
+        def memory_bytes(cells: TrainingColumns) -> FloatColumn:
+            progress(0.0)  # a model of many different layers takes long here, and who asked may have gone
+            return self.model.memory_bytes(cells)
+
         layouts = TrainingColumns.concatenate([self.layouts(platform) for platform in range(len(self.counts))])
         choices = training_space.Choices.of(self.shape, self.model.workload)
-        memory = CellMemory.of(layouts, choices, self.model.memory_bytes, self._max_devices)
+        memory = CellMemory.of(layouts, choices, memory_bytes, self._max_devices)
         usable_bytes, least_bytes = self.model.usable_bytes[layouts.platform], memory.least_bytes
         fits = least_bytes <= usable_bytes[:, None]
         nearest = np.where(fits, np.inf, least_bytes).min(axis=1, initial=np.inf) / usable_bytes - 1.0

@@ -140,6 +140,14 @@ def test_a_bad_body_is_refused(server, body, status, code):
     assert "Traceback" not in text
 
 
+def test_a_model_without_measure_is_refused_at_once(server):
+    block = {"name": "all", "layers": [{"type": "attention", "hidden": 64, "heads": 4, "kv_heads": 4, "head_dim": 16}], "repeat": 10**9}
+    model = {"name": "tall", "architecture": {"stacks": [{"name": "text", "blocks": [block]}], "vocab": 100, "hidden": 64}}
+    for kind in ("serving", "training"):
+        status, _, text = sent(f"{server}/api/v1/plan", json.dumps({"model": model, "workload": {"kind": kind}}).encode())
+        assert (status, faults(text)[0]["code"], faults(text)[0]["value"]) == (422, "out_of_range", "1000000000 layers")
+
+
 def test_a_body_that_hides_its_length_is_bounded_too(server):
     host = server.removeprefix("http://")
     connection = HTTPConnection(host, timeout=30)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from facts.errors import RackwrightError
 from planner.defaults import field_table
-from planner.request import Assumptions, FabricChoice, Limits, PlanRequest, RoomLimits, Serving, Site, Training
+from planner.request import MOST_FORMS, MOST_LAYERS, Assumptions, FabricChoice, Limits, PlanRequest, RoomLimits, Serving, Site, Training
 
 MINIMAL = {"model": "some-model", "workload": {"kind": "serving"}}
 
@@ -82,3 +82,33 @@ def test_equal_requests_have_equal_digests_whatever_the_order():
     second = PlanRequest.parse({"model": "m", "workload": {"engine": "vllm", "requests_per_s": 5.0, "kind": "serving"}})
     assert first.digest() == second.digest()
     assert first.digest() != PlanRequest.parse(MINIMAL).digest()
+
+
+def own_model(repeats: list[int]) -> dict[str, object]:
+    """A model whose blocks differ, each repeated so often."""
+    linear = {"type": "linear", "in_features": 64, "name": "any"}
+    blocks = [
+        {"name": str(number), "layers": [linear | {"out_features": 64 + number}], "repeat": repeat} for number, repeat in enumerate(repeats)
+    ]
+    return {"name": "mine", "architecture": {"stacks": [{"name": "text", "blocks": blocks}], "vocab": 100, "hidden": 64}}
+
+
+@pytest.mark.parametrize(
+    ("repeats", "said"),
+    [
+        ([MOST_LAYERS], ""),
+        ([1] * MOST_FORMS, ""),
+        ([MOST_LAYERS, 1], f"{MOST_LAYERS + 1} layers"),
+        ([10**9], "1000000000 layers"),
+        ([1] * (MOST_FORMS + 1), f"{MOST_FORMS + 1} different layers"),
+    ],
+)
+def test_an_own_model_has_no_more_layers_than_a_server_can_plan_for(repeats, said):
+    raw = {"model": own_model(repeats), "workload": {"kind": "training"}}
+    if not said:
+        assert PlanRequest.parse(raw).model.name == "mine"
+        return
+    with pytest.raises(RackwrightError) as refused:
+        PlanRequest.parse(raw, "body")
+    (fault,) = refused.value.faults
+    assert (fault.code, fault.where, fault.field, fault.value) == ("out_of_range", "body", "model.architecture", said)
