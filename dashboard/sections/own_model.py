@@ -16,7 +16,8 @@ from model_db.config_import import import_config
 from model_db.model_files import read_model
 from planner.counting import parameters
 
-MOST_MB = 1
+MOST_MB = 16  # the header of a GGUF file holds the whole vocabulary
+_UPLOADS = "own_model:uploads"  # how many files were used: the uploader begins anew, and lets go of the last one
 KINDS = ["json", "yaml", "yml", "safetensors", "gguf"]
 
 
@@ -31,17 +32,12 @@ def own_model() -> None:
             say("Model file"),
             type=KINDS,
             max_upload_size=MOST_MB,
-            key="own_model:file",
+            key=f"own_model:file:{st.session_state.setdefault(_UPLOADS, 0)}",
             help=say(
                 "config.json of a Hugging Face model, a list of layers (YAML), safetensors or GGUF. It is read here and goes nowhere."
             ),
         )
-        st.caption(
-            say(
-                "Of safetensors larger than {size} MB the first {size} MB will do; of a larger GGUF, run this where it is:",
-                size=str(MOST_MB),
-            )
-        )
+        st.caption(say("Of weights larger than {size} MB the first {size} MB will do, or run this where they are:", size=str(MOST_MB)))
         st.code("rackwright model show FILE", language=None)
         text = st.text_area(
             say("Or the text of config.json"),
@@ -57,6 +53,7 @@ def own_model() -> None:
 
 def _use(title: str, content: bytes, name: str) -> None:
     bring("own_model", lambda: model_of(title, content, name))
+    st.session_state[_UPLOADS] += 1
 
 
 def model_of(title: str, content: bytes, name: str = "") -> ModelEntry:

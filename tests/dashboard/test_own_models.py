@@ -13,6 +13,7 @@ from dashboard.sections.layer_table import EXAMPLES, MOST_ROWS, model_of_rows
 from dashboard.sections.own_model import model_of
 from facts.errors import RackwrightError
 from planner.counting import parameters
+from tests.model_db.test_model_files import gguf_value, llama_gguf
 
 APP = Path(__file__).parents[2] / "app.py"
 MLP = 42_014_000  # (1000*2000 + 2000) + (2000*4000 + 4000) + (4000*8000 + 8000)
@@ -85,6 +86,19 @@ def test_files_are_read_by_their_kind() -> None:
             model_of(title, content)
 
 
+def test_of_a_large_gguf_file_its_beginning_is_enough(tmp_path) -> None:
+    """Its header holds the vocabulary: 3 MB here; of the weights after it nothing is needed."""
+    small = llama_gguf(tmp_path / "small.gguf").read_bytes()
+    vocabulary = [f"token {number:060d}" for number in range(48_000)]
+    short, long = (gguf_value(tokens) for tokens in (["a", "b"], vocabulary))
+    large = small.replace(short, long, 1)
+    assert len(large) - len(small) > 3 * 2**20
+    entry = model_of("large.gguf", large[:-4096], "Mine")
+    assert (entry.name, entry.architecture.vocab) == ("Mine", 256)
+    with pytest.raises(RackwrightError):
+        model_of("large.gguf", large[: 2**20])
+
+
 def test_the_table_becomes_the_model_of_the_page(app) -> None:
     app.session_state["section:layer_table"] = True
     app.run()
@@ -107,11 +121,11 @@ def test_the_table_becomes_the_model_of_the_page(app) -> None:
 def test_an_uploaded_weights_file_becomes_the_model_and_a_damaged_one_is_said(app) -> None:
     app.session_state["section:own_model"] = True
     app.run()
-    app.file_uploader(key="own_model:file").upload("tiny.safetensors", safetensors(damage=2), "application/octet-stream").run()
+    app.file_uploader(key="own_model:file:0").upload("tiny.safetensors", safetensors(damage=2), "application/octet-stream").run()
     click(app, "Use this model")
     assert not went_wrong(app)
     assert app.error
-    app.file_uploader(key="own_model:file").upload("tiny.safetensors", safetensors(), "application/octet-stream").run()
+    app.file_uploader(key="own_model:file:1").upload("tiny.safetensors", safetensors(), "application/octet-stream").run()
     click(app, "Use this model")
     assert not went_wrong(app)
     assert not app.error
