@@ -107,7 +107,8 @@ def _write_csv(rows: Rows, report: Report) -> None:
 
 def _harmless(cell: str) -> str:
     """Text that a spreadsheet would run as a formula is quoted."""
-    return f"'{cell}" if cell[:1] in "=@\t\r" or (cell[:1] in "+-" and not _is_number(cell)) else cell
+    formula = cell.startswith(("=", "@", "\t", "\r")) or (cell.startswith(("+", "-")) and not _is_number(cell))
+    return f"'{cell}" if formula else cell
 
 
 def _is_number(cell: str) -> bool:

@@ -45,6 +45,13 @@ def test_formulas_of_a_hostile_file_do_not_reach_a_spreadsheet(tmp_path, capsys)
     assert "\n'=cmd" in capsys.readouterr().out
 
 
+def test_cells_that_were_blank_stay_blank(tmp_path, capsys):
+    file = tmp_path / "runs.csv"
+    file.write_text("row_id,model,n_acc,seq_len,tp,tokens_per_s_per_acc\na,x,8,2048,,100\n")
+    assert main(["validate", str(file), "--format", "csv"]) == 0
+    assert "\na,x,8,2048,,100," in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2\n", b"a,a\n"])
 def test_a_file_that_is_no_table_of_runs_is_refused_in_one_sentence(tmp_path, capsys, content):
     file = tmp_path / "runs.csv"
