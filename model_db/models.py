@@ -73,6 +73,7 @@ class ModelFacts(Frozen):
     source: str
     published: Published = Published()
     huggingface: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()  # names of other models of the same shape: finetunes, distilled and later releases
     max_context: Size | None = None
     weight_format: str = "bf16"
     notes: str = ""
@@ -130,10 +131,16 @@ class ModelEntry:
     published_precision: str = ""
     published_source: str = ""
     huggingface: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     optional_stacks: tuple[Stack, ...] = ()
     notes: tuple[str, ...] = ()
     stored_bytes_by_format: Mapping[str, int] = field(default_factory=dict)  # of the files it was read from
     mapped_by_fields: bool = False  # an architecture we do not know by name, read from its field names alone
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called, on the hub too."""
+        return (self.id, self.name, *self.huggingface, *self.aliases)
 
 
 def _plain(name: str) -> str:
@@ -147,6 +154,9 @@ class Models(Mapping[str, ModelEntry]):
     entries: Mapping[str, ModelEntry]
     digest: str
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -155,7 +165,7 @@ class Models(Mapping[str, ModelEntry]):
 
     @cached_property
     def _ids(self) -> dict[str, str]:
-        ids = {alias.lower(): entry.id for entry in self.entries.values() for alias in entry.huggingface}
+        ids = {name.lower(): entry.id for entry in self.entries.values() for name in (*entry.aliases, *entry.huggingface)}
         return ids | {entry_id.lower(): entry_id for entry_id in self.entries}
 
     @cached_property
@@ -163,8 +173,9 @@ class Models(Mapping[str, ModelEntry]):
         """Ids by the letters and digits of every name; names that fit several models are left out."""
         found: dict[str, set[str]] = {}
         for entry in self.entries.values():
-            for name in (entry.id, entry.name, *entry.huggingface, *(alias.rpartition("/")[2] for alias in entry.huggingface)):
+            for name in entry.names:
                 found.setdefault(_plain(name), set()).add(entry.id)
+                found.setdefault(_plain(name.rpartition("/")[2]), set()).add(entry.id)
         return {name: min(ids) for name, ids in found.items() if len(ids) == 1}
 
     def _found(self, name: str) -> str | None:
@@ -197,6 +208,7 @@ def lower(facts: ModelFacts) -> ModelEntry:
         published_precision=facts.published.precision,
         published_source=facts.published.source,
         huggingface=facts.huggingface,
+        aliases=facts.aliases,
         optional_stacks=facts.decoder.optional_stacks() if facts.decoder else (),
         notes=(facts.notes,) if facts.notes else (),
     )
