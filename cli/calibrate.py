@@ -19,6 +19,7 @@ from planner.validation.training_table import Calibrated, calibrate, document
 
 _FITTED = Path(measurements.__file__).parent / "fitted"
 _CHANGED = 1
+_SLICE_WIDTH = 84  # the longest name of a slice
 
 
 def register(commands: Commands) -> None:
@@ -57,9 +58,12 @@ def _training() -> tuple[str, list[str]]:
 
 def _serving() -> tuple[str, list[str]]:
     result = calibrate_packaged(default_library())
-    lines = [f"{'family left out':<48}{'rows':>6}{'families':>10}{'median error %':>16}{'p90 error %':>13}"]
+    head = f"{'median error %':>16}{'90 % range':>16}{'p90 error %':>13}"
+    lines = [f"{'family left out':<{_SLICE_WIDTH}}{'rows':>6}{'families':>10}{head}"]
     for name, errors in result.fit.errors.items():
-        lines.append(f"{name:<48}{errors.rows:>6}{errors.families:>10}{100 * errors.median:>16.1f}{100 * errors.p90:>13.1f}")
+        span = f"{100 * errors.median_low:.1f} to {100 * errors.median_high:.1f}"
+        figures = f"{100 * errors.median:>16.1f}{span:>16}{100 * errors.p90:>13.1f}"
+        lines.append(f"{name:<{_SLICE_WIDTH}}{errors.rows:>6}{errors.families:>10}{figures}")
     return result.text, lines
 
 

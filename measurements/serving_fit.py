@@ -57,6 +57,8 @@ class Engine(Frozen):
     steps_waited: float
     interference: float
     queue: float
+    mixed_passes: float
+    full_passes: float
     kept_waves: float
     batched_tokens: float
     reserved_output: float
@@ -68,6 +70,7 @@ class Chip(Frozen):
     memory: float = 1.0
     compute: float = 1.0
     launch: float = 1.0
+    prompt_attention: float = 1.0  # further, on the attention of prompts: not every vendor has a fused kernel for it
 
 
 class Format(Frozen):
@@ -115,6 +118,7 @@ class ServingFit(Frozen):
     loads: Mapping[str, Client]
     errors: Mapping[str, Errors] = {}
     intervals: Mapping[str, Interval80] = {}  # by quantity and "dense" or "moe"
+    inputs: str = ""  # digest of the rows, priors and kernels that it was fitted to
 
     def interval(self, quantity: str, *, experts: bool) -> Interval80 | None:
         """Measured over predicted between which four of five runs of unknown families lie; None where none were measured."""
@@ -136,6 +140,11 @@ class ServingPriors(Frozen):
     group_of: Mapping[str, str]
     format: Mapping[str, tuple[float, float]]
     load: Mapping[str, tuple[float, float]]
+
+
+def serving_priors_digest() -> str:
+    """Digest of the beliefs."""
+    return digest_of([(_PRIORS, _content(_PRIORS))])
 
 
 def serving_fit_digest() -> str:

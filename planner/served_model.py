@@ -156,7 +156,7 @@ class ServedReplicas:
     def without_prompts(self, rows: BoolColumn) -> Self:
         """The same where in `rows` no prompts disturb: other replicas prefill them."""
         kept, prefill = (~rows).astype(np.float64), self.prefill
-        alone = PassTimes(kept * prefill.alone.total_s, {}, {})
+        alone = PassTimes(kept * prefill.alone.total_s, {}, {}, kept * prefill.alone.weights_s)
         found = Reused(*(kept * column for column in (self.reused.tokens, self.reused.tier_bytes, self.reused.load_s)))
         return replace(self, prefill=Prefill(alone, kept * prefill.alone_work_s, kept * prefill.work_s), reused=found)
 

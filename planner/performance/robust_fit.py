@@ -24,7 +24,7 @@ Model = Callable[[FloatColumn], FloatColumn]  # parameters -> log predictions
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is fitted: `model` to `observed` (logarithms), with `noise` of one row and the weight of each."""
+    """What is fitted: `model` to `observed` (logarithms), with `noise` of each row (or of any) and the weight of each."""
 
     model: Model
     observed: FloatColumn
@@ -33,7 +33,7 @@ class Problem:
     prior_deviation: FloatColumn
     disjoint: tuple[NDArray[np.intp], ...]  # sets of parameters of which each row depends on one at most
     depends: NDArray[np.intp]  # (sets, rows): which parameter of each set a row depends on, -1: none
-    noise: float = 0.06
+    noise: float | FloatColumn = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,14 @@ def _influence(problem: Problem, predicted: FloatColumn) -> tuple[FloatColumn, F
 
 
 def _cost(problem: Problem, parameters: FloatColumn, predicted: FloatColumn, kept: BoolColumn) -> float:
-    residual = (predicted - problem.observed)[kept] / problem.noise
+    residual = ((predicted - problem.observed) / problem.noise)[kept]
     data = np.sum(problem.weights[kept] * 2.0 * (np.sqrt(1.0 + residual**2) - 1.0))
     return float(data + np.sum(((parameters - problem.prior) / problem.prior_deviation) ** 2))
 
 
 def _curvature(problem: Problem, predicted: FloatColumn, slopes: FloatColumn, kept: BoolColumn) -> FloatColumn:
     _, weight = _influence(problem, predicted)
-    scaled = slopes * (np.where(kept, weight, 0.0) / problem.noise**2)[:, None]
+    scaled = slopes * (np.where(kept, weight, 0.0) / np.square(problem.noise))[:, None]
     return np.asarray(slopes.T @ scaled + np.diag(problem.prior_deviation**-2.0))
 
 

@@ -70,10 +70,11 @@ class ServingDemand:
     @property
     def prefill_launches(self) -> int:
         """Groups of kernels that an eager pass launches, in units of one plain attention or feed-forward layer."""
-        further = self.expert_layers + self.index_layers + self.state_layers + _LATENT_LAUNCHES * self.mla_layers
+        further = self.expert_layers + self.index_layers + _STATE_LAUNCHES * self.state_layers + _LATENT_LAUNCHES * self.mla_layers
         return self.mixers + self.feed_forwards + 2 * further
 
 
+_STATE_LAUNCHES = 4  # of prompts: chunks of a recurrence are several kernels
 _LATENT_LAUNCHES = 10  # of prompts: down- and up-projections, norms, rotation and assembly of heads, each a kernel
 _STATE_LAYERS = (Mamba1, Mamba2, GatedDeltaNet, State)
 

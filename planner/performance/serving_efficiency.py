@@ -10,7 +10,7 @@ import numpy as np
 
 from hardware_db import load_hardware
 from measurements.engine_kernels import EngineKernels, engine_kernels
-from measurements.kernel_efficiency import kernels, kernels_digest
+from measurements.kernel_efficiency import Kernels, kernels, kernels_digest
 from measurements.serving_fit import Chip, Engine, Format, ServingFit, chip_group, serving_fit, serving_fit_digest
 from planner.cluster.platform import Platforms
 from planner.performance.relatives import nearest_relative
@@ -39,6 +39,8 @@ class EngineOverheads:
     steps_waited: float  # decode steps in flight before a prompt's first pass
     interference: float  # share of other requests' prefill time that running requests lose
     queue: float  # queue of a first wave that arrives at once, over the prefills of half of it
+    mixed_passes: float  # share of passes with prompts that decode other requests as well, instead of holding them up
+    full_passes: float  # share of passes with prompts that are full where prompts always wait
     kept_waves: float  # share of requests that stay in waves when all answers have the same length
     batched_tokens: float  # prompt tokens of one pass at most
     reserved_output: float  # share of an answer for which cache is set aside when a request starts
@@ -106,6 +108,8 @@ class ServingEfficiency:
                 steps_waited=1.0,
                 interference=1.0,
                 queue=1.0,
+                mixed_passes=1.0,
+                full_passes=1.0,
                 kept_waves=0.0,
                 batched_tokens=8192.0,
                 reserved_output=0.5,
@@ -143,6 +147,7 @@ class MeasuredRates:
     experts: FloatColumn
     decode: FloatColumn  # formats: KV_PRECISIONS
     prefill_flops_per_s: FloatColumn
+    widening: FloatColumn  # platforms x PRECISIONS: rate of grouped products of formats the chip lacks over that of 16 bit, else 1
 
     @classmethod
     def of(cls, measured: EngineKernels, platforms: Platforms, engine: str) -> Self:
@@ -150,7 +155,9 @@ class MeasuredRates:
         peaks = usable_peak_flops_per_s(platforms)
         rows = [_chip_rates(measured, platforms, row, peaks[row], engine) for row in range(len(peaks))]
         matrix, experts, decode = (np.moveaxis(np.array([chip[part] for chip in rows]), 2, 0) for part in range(3))
-        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]))
+        slower = np.minimum(experts[0] / experts[0][:, BF16, None], 1.0)
+        widening = np.where(np.isnan(platforms.peak_flops_per_s), slower, 1.0)
+        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]), widening)
 
 
 def _chip_rates(
@@ -163,8 +170,10 @@ def _chip_rates(
     reference = references[relative]
     half = reference.peak_flops_per_s["bf16"]
     listed = [reference.peak_flops_per_s.get(precision) or half for precision in PRECISIONS]
-    speed = np.ones(len(PRECISIONS)) if accelerator.id == relative else peak / np.array(listed)
-    memory = 1.0 if accelerator.id == relative else bandwidth / reference.memory_bytes_per_s
+    speed, memory = np.ones(len(PRECISIONS)), 1.0
+    if accelerator.id != relative:
+        speed = peak / np.array(listed) * _sustained(measured, platforms, row, reference, relative)
+        memory = bandwidth / reference.memory_bytes_per_s
 
     def rates(operation: str, formats: tuple[str, ...], faster: float) -> tuple[float, ...]:
         kernel = measured.find(relative, operation, formats, engine if operation == "decode" else "")
@@ -174,6 +183,14 @@ def _chip_rates(
     experts = [rates("experts", formats, speed[column]) for column, formats in enumerate(_EXPERTS)]
     decode = [rates("decode", formats, 1.0) for formats in _CACHE]
     return matrix, experts, decode, rates("prefill", _HALF, speed[BF16])[0]
+
+
+def _sustained(measured: EngineKernels, platforms: Platforms, row: int, reference: Kernels, relative: str) -> FloatColumn:
+    """Best measured product of a chip over its peak, relative to that of the chip whose kernels it borrows; 1 where nobody measured."""
+    own = platforms.matmul_fraction[row]
+    own = np.where(np.isnan(own), own[BF16], own)
+    borrowed = measured.find(relative, "matrix", _HALF).flops_per_s / reference.peak_flops_per_s["bf16"]
+    return np.asarray(np.nan_to_num(own / borrowed, nan=1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +212,7 @@ class ServingEfficiencyTable:
         physics, compute = fit.physics, software.compute
         chips = [self._chip(name) for name in accelerators]
         launch, memory, speed = np.array([(chip.launch, chip.memory, chip.compute) for chip in chips]).T[:, :, None]
+        prompts = np.array([chip.compute * chip.prompt_attention for chip in chips])
         formats = [fit.formats.get(precision, Format()) for precision in PRECISIONS]
         format_memory, format_speed, expert_memory, expert_speed = np.array(
             [(own.memory, own.compute, own.expert_memory, own.expert_compute) for own in formats]
@@ -209,10 +227,11 @@ class ServingEfficiencyTable:
             * speed
             * format_speed
             * expert_speed
+            * measured.widening
             * measured.matrix[0],
             expert_bytes_per_s=physics.expert_bandwidth * memory * format_memory * expert_memory * measured.experts[1],
             expert_s=physics.expert_launch * launch * measured.experts[2],
-            attention_flops_per_s=physics.attention_compute * compute * speed[:, 0] * measured.prefill_flops_per_s,
+            attention_flops_per_s=physics.attention_compute * compute * prompts * measured.prefill_flops_per_s,
             attention_bytes_per_s=physics.attention_bandwidth * memory * measured.decode[1],
             attention_s=physics.attention_launch * launch * measured.decode[2],
             all_reduce=physics.all_reduce,
@@ -231,8 +250,9 @@ class ServingEfficiencyTable:
             return own
         groups = self.fit.groups
         found = [groups[chip_group(name)]] if chip_group(name) in groups else list(groups.values()) or [Chip()]
-        memory, compute, launch = np.exp(np.mean(np.log([(chip.memory, chip.compute, chip.launch) for chip in found]), axis=0))
-        return Chip(memory=own.memory * float(memory), compute=own.compute * float(compute), launch=own.launch * float(launch))
+        factors = [own.model_dump(), *(Chip.model_validate(group).model_dump() for group in found)]
+        typical = {name: float(np.exp(np.mean(np.log([group[name] for group in factors[1:]])))) for name in factors[0]}
+        return Chip(**{name: factors[0][name] * value for name, value in typical.items()})
 
 
 def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:
@@ -251,6 +271,8 @@ def _overheads(software: Engine, fit: ServingFit) -> EngineOverheads:
         steps_waited=software.steps_waited,
         interference=software.interference,
         queue=software.queue,
+        mixed_passes=software.mixed_passes,
+        full_passes=software.full_passes,
         kept_waves=software.kept_waves,
         batched_tokens=software.batched_tokens,
         reserved_output=software.reserved_output,

@@ -24,6 +24,7 @@ from planner.search.distinct import distinct
 
 OPERATIONS = ("linear", "experts", "attention", "state", "head", "all_reduce", "all_to_all", "launch", "engine")
 ACTIVATION_BYTES = 2.0
+_WEIGHTED = ("linear", "experts", "head")  # operations that read weights; the others read caches and states
 
 
 class Device(NamedTuple):
@@ -72,16 +73,21 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PassTimes:
-    """Seconds of one pass by operation (keys of OPERATIONS) and by resource; both add up to `total_s`."""
+    """Seconds of one pass by operation (keys of OPERATIONS) and by resource; both add up to `total_s`.
+
+    `weights_s`: of the memory's seconds, those in which weights are read.
+    """
 
     total_s: FloatColumn
     operations_s: dict[str, FloatColumn]
     resources_s: dict[str, FloatColumn]
+    weights_s: FloatColumn
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """The passes at `rows`."""
         operations = {name: seconds[rows] for name, seconds in self.operations_s.items()}
-        return type(self)(self.total_s[rows], operations, {name: seconds[rows] for name, seconds in self.resources_s.items()})
+        resources = {name: seconds[rows] for name, seconds in self.resources_s.items()}
+        return type(self)(self.total_s[rows], operations, resources, self.weights_s[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +143,20 @@ class Replica:
         dp = self.columns.attention_dp.astype(np.float64)
         sequences = np.maximum(batch / (dp * self.columns.pp), 1.0)
         tokens = sequences * step_tokens
-        return Tokens(tokens, sequences, tokens * dp, self._column(context_tokens), None)
+        every = np.maximum(batch / self.columns.pp, 1.0) * step_tokens
+        return Tokens(tokens, sequences, every, self._column(context_tokens), None)
 
-    def prefill(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0) -> Prefill:
-        """Prompts of `input_tokens`, of which `cached_tokens` are found in the prefix cache."""
-        dp, alone = self.columns.attention_dp.astype(np.float64), self._prompt(input_tokens, cached_tokens)
+    def prefill(
+        self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0, pass_tokens: float | FloatColumn = 0.0
+    ) -> Prefill:
+        """Prompts of `input_tokens`, of which `cached_tokens` are found in the prefix cache, at most `pass_tokens` in a pass.
+
+        Passes of 0 tokens: the engine's own default; of 1: one whole prompt.
+        """
+        dp, alone = self.columns.attention_dp.astype(np.float64), self._prompt(input_tokens, cached_tokens, pass_tokens)
         chunks = np.asarray(alone.chunks)
         prompt = alone.tokens * chunks
-        together = np.maximum(np.floor(self.efficiency.engine.batched_tokens / prompt), 1.0)  # prompts that wait together share passes
+        together = np.maximum(np.floor(self._pass_tokens(prompt, pass_tokens) / prompt), 1.0)  # prompts that wait together share passes
         tokens = together * prompt / chunks
         packed = Tokens(tokens, together, tokens * dp, alone.context, chunks)
         first, full = (_pass(self.demand, self.columns, self.device, self.efficiency, work) for work in (alone, packed))
@@ -157,12 +169,19 @@ class Replica:
         once = _work(self.demand, self.columns, self.device, self.efficiency, alone)
         return tuple(one._replace(flops=one.flops * chunks, moved_bytes=one.moved_bytes * chunks) for one in once)
 
-    def _prompt(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn) -> Tokens:
+    def _prompt(
+        self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn, pass_tokens: float | FloatColumn = 0.0
+    ) -> Tokens:
         """One of the passes over a prompt that arrives alone."""
         cached = self._column(cached_tokens)
         prompt = np.maximum(self._column(input_tokens) - cached, 1.0)
-        chunks = np.ceil(prompt / self.efficiency.engine.batched_tokens)
+        chunks = np.ceil(prompt / self._pass_tokens(prompt, pass_tokens))
         return Tokens(prompt / chunks, np.ones_like(prompt), prompt / chunks, cached + prompt, chunks)
+
+    def _pass_tokens(self, prompt: FloatColumn, stated: float | FloatColumn) -> FloatColumn:
+        """Prompt tokens of one pass at most."""
+        limit = np.asarray(stated)
+        return np.where(limit == 0, self.efficiency.engine.batched_tokens, np.where(limit == 1, prompt, limit))
 
 
 def serving_steps(
@@ -222,6 +241,7 @@ class _Sum:
         self.operations: dict[str, FloatColumn] = {}
         self.compute = np.zeros(rows)
         self.memory = np.zeros(rows)
+        self.weights = np.zeros(rows)
 
     def add(self, name: str, compute_s: FloatColumn, memory_s: FloatColumn) -> None:
         """One operation: a smooth maximum of its two times."""
@@ -231,6 +251,8 @@ class _Sum:
         self.operations[name] = self.operations[name] + total if name in self.operations else total
         self.compute += share
         self.memory += total - share
+        if name in _WEIGHTED:
+            self.weights += total - share
 
 
 def _work(demand: ServingDemand, columns: ServingColumns, device: Device, efficiency: ServingEfficiency, work: Tokens) -> Iterator[Work]:
@@ -269,8 +291,9 @@ def _pass(demand: ServingDemand, columns: ServingColumns, device: Device, effici
     if work.chunks is not None:
         operations = {name: seconds * work.chunks for name, seconds in operations.items()}
         resources = {name: seconds * work.chunks for name, seconds in resources.items()}
+        parts.weights *= work.chunks
     total: FloatColumn = sum(resources.values(), np.zeros(len(columns)))
-    return PassTimes(total, operations, resources)
+    return PassTimes(total, operations, resources, parts.weights)
 
 
 def _launch_s(demand: ServingDemand, device: Device, efficiency: ServingEfficiency, *, prefill: bool) -> FloatColumn:

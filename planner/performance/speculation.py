@@ -61,9 +61,11 @@ class SpeculatingReplica:
         drafted = self.draft.decode(batch / self.target.columns.pp, context_tokens)
         return _with_draft(verified, drafted, float(speculation.drafted), 1.0 / speculation.tokens_per_step)
 
-    def prefill(self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0) -> Prefill:
+    def prefill(
+        self, input_tokens: float | FloatColumn, cached_tokens: float | FloatColumn = 0.0, pass_tokens: float | FloatColumn = 0.0
+    ) -> Prefill:
         """Prompts: the draft needs their cache too."""
-        target, draft = (replica.prefill(input_tokens, cached_tokens) for replica in (self.target, self.draft))
+        target, draft = (replica.prefill(input_tokens, cached_tokens, pass_tokens) for replica in (self.target, self.draft))
         return Prefill(
             alone=_with_draft(target.alone, draft.alone, 1.0, 1.0),
             alone_work_s=target.alone_work_s + draft.alone_work_s,
@@ -79,4 +81,5 @@ def _with_draft(target: PassTimes, draft: PassTimes, passes: float, share: float
     operations = {name: column * share for name, column in target.operations_s.items()}
     operations["draft"] = passes * share * (draft.total_s - scheduled_s)
     resources = {name: (column + seconds[name]) * share for name, column in target.resources_s.items()}
-    return PassTimes(share * target.total_s + operations["draft"], operations, resources)
+    weights_s = share * (target.weights_s + passes * draft.weights_s)
+    return PassTimes(share * target.total_s + operations["draft"], operations, resources, weights_s)

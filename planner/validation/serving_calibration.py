@@ -1,17 +1,16 @@
 """Fit of the serving parameters to measured runs: robust, in logarithms, held near what is believed beforehand.
 
-Every parameter is positive and has a prior (`measurements/fitted/serving_priors.yaml`): factors of a chip, a format or a
-pair of both shrink towards 1, those of an engine towards what is believed of any engine. Residuals are logarithms of
-predicted over measured, in units of what a good model leaves, under a pseudo-Huber loss; a family (model, chip, format)
-with many rows counts little more than one with few. The minimum is found by Gauss-Newton steps with finite differences,
-so that the same rows give the same file.
+Every parameter is positive and has a prior (`measurements/fitted/serving_priors.yaml`): factors of a chip or a format shrink
+towards 1, those of an engine towards what is believed of any engine. Residuals are logarithms of predicted over measured, in
+units of what a good model leaves; a family (model, chip, format) with many rows counts little more than one with few.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,21 +19,30 @@ from numpy.typing import NDArray
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
 from measurements.serving_fit import Errors, Interval80, ServingFit, ServingPriors, chip_group, serving_priors
+from planner.performance.robust_fit import Fit, Problem, fit, refit_without
 from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiencyTable
 from planner.search.columns import PRECISIONS, FloatColumn
-from planner.validation.serving_runs import Bench, Quantity, ServingRun
+from planner.validation.serving_runs import Bench, Quantity, ServingRun, run_slices
 
 # What a good model leaves (measured/README: repeats differ by 20 % in TPOT and 1.6 to 3 times in TTFT at the 90th percentile).
 _SCALE: Mapping[Quantity, float] = {"tpot_s": 0.12, "itl_s": 0.18, "output_tokens_per_s": 0.25, "ttft_s": 0.75}
-_OPEN_TTFT_SCALE = 1.5  # outside closed loops first tokens hang on servers and routers that the rows do not describe
+_OPEN_TTFT_SCALE = 1.0  # outside closed loops first tokens hang on servers and routers that the rows do not describe
 _TYPICAL_FAMILY = 60  # rows; larger families are weighed down, smaller ones up, by the square root
 _WEIGHTS = (0.4, 1.6)
-_STEPS = 5
-_LONGEST_STEP = 0.5  # of a parameter's logarithm
-_DIFFERENCE = 1e-3
-_LARGEST_RESIDUAL = 30.0
+# Sections of the fit of which a run depends on one record, and on which.
+_RECORDS: Mapping[str, Callable[[ServingRun], str]] = {
+    "engines": lambda run: run.engine,
+    "groups": lambda run: chip_group(run.accelerator),
+    "accelerators": lambda run: run.accelerator,
+    "formats": lambda run: PRECISIONS[run.precision],
+    "loads": lambda run: run.harness,
+}
+_SHARED_FORMAT = ("formats", "bf16")  # heads, and mixers of 4-bit expert models, are in it whatever the run's own format
+_ANY_ENGINE = "generic"  # stands for engines that nobody measured
 _SEED, _RESAMPLES = 20260101, 500
+_LEAST_ROWS = 20  # of a slice that is reported, but for
+_ALWAYS = ("all", "regime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +58,23 @@ class Parameters:
         """Positions of what is fitted."""
         return np.flatnonzero(self.spread > 0)
 
-    def fit(self, logarithms: FloatColumn) -> ServingFit:
-        """The parameters as they are stored."""
+    def fit(self, free: FloatColumn) -> ServingFit:
+        """The parameters as they are stored, from the logarithms of those that are fitted."""
+        logarithms = self.central.copy()
+        logarithms[self.free] = free
         tree: dict[str, Any] = {"engines": {}, "groups": {}, "accelerators": {}, "formats": {}, "loads": {}}
         for path, value in zip(self.paths, np.exp(logarithms), strict=True):
             node = tree
             for name in path[:-1]:
                 node = node.setdefault(name, {})
             node[path[-1]] = float(f"{value:.5g}")
-        tree["engines"]["generic"] = _typical([engine for name, engine in tree["engines"].items() if name != "generic"])
         return ServingFit.model_validate(tree)
-
-
-def _typical(engines: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Geometric mean of engines: an engine that nobody measured."""
-    return {name: float(f"{np.exp(np.mean([np.log(engine[name]) for engine in engines])):.5g}") for name in engines[0]}
 
 
 def parameters(priors: ServingPriors, runs: Sequence[ServingRun]) -> Parameters:
     """All parameters that `runs` can tell something about, and those of engines that none uses."""
     found: dict[tuple[str, ...], tuple[float, float]] = {("physics", name): prior for name, prior in priors.physics.items()}
-    for engine in sorted(set(priors.engines) - {"generic"} | {run.engine for run in runs} - {"generic"}):
+    for engine in sorted({_ANY_ENGINE, *priors.engines, *(run.engine for run in runs)}):
         own = {**priors.engine, **priors.engines.get(engine, {})}
         found |= {("engines", engine, name): prior for name, prior in own.items()}
     measured = engine_kernels().accelerators
@@ -88,34 +92,26 @@ def parameters(priors: ServingPriors, runs: Sequence[ServingRun]) -> Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Residuals:
-    """Which run and quantity each residual belongs to, with its weight."""
+class Observations:
+    """Measured quantities, each with the run it belongs to and its noise: the scale of a good model's misses over a weight."""
 
     run: NDArray[np.intp]
     quantity: tuple[Quantity, ...]
     measured: FloatColumn
-    weight: FloatColumn
+    noise: FloatColumn
 
     @classmethod
-    def of(cls, runs: Sequence[ServingRun]) -> Residuals:
-        """One residual for each measured quantity of `runs`."""
+    def of(cls, runs: Sequence[ServingRun]) -> Observations:
+        """One for each measured quantity of `runs`."""
         sizes = Counter(run.family for run in runs)
         cells = [(position, name, value) for position, run in enumerate(runs) for name, value in run.measured.items()]
-        weights = [
-            float(np.clip(np.sqrt(_TYPICAL_FAMILY / sizes[runs[position].family]), *_WEIGHTS)) / _scale(runs[position], name)
-            for position, name, _ in cells
-        ]
+        weights = [np.clip(np.sqrt(_TYPICAL_FAMILY / sizes[runs[position].family]), *_WEIGHTS) for position, _, _ in cells]
         return cls(
             np.array([position for position, _, _ in cells]),
             tuple(name for _, name, _ in cells),
             np.array([value for _, _, value in cells]),
-            np.array(weights),
+            np.array([_scale(runs[position], name) for position, name, _ in cells]) / np.array(weights),
         )
-
-    def ratios(self, predicted: Mapping[Quantity, FloatColumn]) -> FloatColumn:
-        """Predicted over measured."""
-        values = np.array([predicted[name][run] for run, name in zip(self.run, self.quantity, strict=True)])
-        return np.asarray(values / self.measured)
 
 
 def _scale(run: ServingRun, quantity: Quantity) -> float:
@@ -123,101 +119,85 @@ def _scale(run: ServingRun, quantity: Quantity) -> float:
 
 
 class Fitting:
-    """The least-squares problem of some runs."""
+    """The fit to some runs, and what it predicts for families it did not see."""
 
     def __init__(self, runs: Sequence[ServingRun], hardware: Hardware) -> None:
         self.bench = Bench(runs, hardware)
         self.parameters = parameters(serving_priors(), runs)
-        self.residuals = Residuals.of(runs)
+        self.observations = Observations.of(runs)
         self._kernels = engine_kernels()
 
-    def table(self, logarithms: FloatColumn) -> ServingEfficiencyTable:
-        """The efficiency that parameters stand for."""
-        return ServingEfficiencyTable(self._kernels, self.parameters.fit(logarithms), "")
+    def predicted(self, free: FloatColumn) -> FloatColumn:
+        """Every observation as the parameters predict it."""
+        found = self.bench.predict(ServingEfficiencyTable(self._kernels, self.parameters.fit(free), ""))
+        return np.array([found[name][run] for run, name in zip(self.observations.run, self.observations.quantity, strict=True)])
 
-    def ratios(self, logarithms: FloatColumn) -> FloatColumn:
-        """Predicted over measured, one for each residual."""
-        return self.residuals.ratios(self.bench.predict(self.table(logarithms)))
+    @cached_property
+    def problem(self) -> Problem:
+        """Least squares in logarithms. Rows of one engine do not depend on another's parameters: those move together."""
+        free = [self.parameters.paths[position] for position in self.parameters.free]
+        sets: dict[tuple[str, str], dict[str, int]] = {}
+        for column, path in enumerate(free):
+            if path[0] in _RECORDS and path[:2] != _SHARED_FORMAT:
+                sets.setdefault((path[0], path[-1]), {})[path[1]] = column
+        runs = [self.bench.runs[position] for position in self.observations.run]
+        return Problem(
+            model=lambda parameters: np.log(self.predicted(parameters)),
+            observed=np.log(self.observations.measured),
+            weights=np.ones(len(runs)),
+            prior=self.parameters.central[self.parameters.free],
+            prior_deviation=self.parameters.spread[self.parameters.free],
+            disjoint=tuple(np.array(list(members.values())) for members in sets.values()),
+            depends=np.array([[members.get(_RECORDS[section](run), -1) for run in runs] for (section, _), members in sets.items()]),
+            noise=self.observations.noise,
+        )
 
-    def _misfit(self, logarithms: FloatColumn) -> FloatColumn:
-        misfit = np.nan_to_num(np.log(self.ratios(logarithms)) * self.residuals.weight, nan=0.0)
-        return np.clip(misfit, -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
-
-    def slopes(self, logarithms: FloatColumn) -> FloatColumn:
-        """Change of every residual with every free parameter."""
-        base, columns = self._misfit(logarithms), []
-        for position in self.parameters.free:
-            moved = logarithms.copy()
-            moved[position] += _DIFFERENCE
-            columns.append((self._misfit(moved) - base) / _DIFFERENCE)
-        return np.column_stack(columns)
-
-    def step(self, logarithms: FloatColumn, slopes: FloatColumn, kept: NDArray[np.bool_]) -> FloatColumn:
-        """One Gauss-Newton step on the residuals that are `kept`, under the robust loss and the priors."""
-        free, spread = self.parameters.free, self.parameters.spread
-        misfit = self._misfit(logarithms)
-        robust = (1.0 + misfit * misfit) ** -0.25  # square root of the pseudo-Huber weight
-        prior = np.diag(1.0 / spread[free])
-        matrix = np.vstack([(slopes * robust[:, None])[kept], prior])
-        offset = np.concatenate([(misfit * robust)[kept], (logarithms - self.parameters.central)[free] / spread[free]])
-        change = np.linalg.lstsq(matrix, -offset, rcond=None)[0]
-        moved = logarithms.copy()
-        moved[free] += np.clip(change, -_LONGEST_STEP, _LONGEST_STEP)
-        return moved
-
-    def best(self) -> tuple[FloatColumn, FloatColumn]:
-        """Fitted parameters (logarithms) and the slopes there."""
-        logarithms = self.parameters.central.copy()
-        kept = np.ones(len(self.residuals.run), np.bool_)
-        for _ in range(_STEPS):
-            logarithms = self.step(logarithms, self.slopes(logarithms), kept)
-        return logarithms, self.slopes(logarithms)
-
-    def left_out_ratios(self, logarithms: FloatColumn, slopes: FloatColumn, steps: int = 3) -> FloatColumn:
-        """Predicted over measured of each family by parameters fitted to the others.
-
-        Leaving a family out moves the parameters little, so that the slopes of the whole fit serve for its steps.
-        """
-        ratios = np.full(len(self.residuals.run), np.nan)
-        for _, members in self._families():
-            moved = logarithms
-            for _ in range(steps):
-                moved = self.step(moved, slopes, ~members)
-            ratios[members] = self.ratios(moved)[members]
-        return ratios
-
-    def _families(self) -> Iterator[tuple[tuple[str, str, str], NDArray[np.bool_]]]:
-        families = [self.bench.runs[position].family for position in self.residuals.run]
-        for family in sorted(set(families)):
-            yield family, np.array([own == family for own in families])
+    def left_out(self, full: Fit) -> FloatColumn:
+        """Every observation as predicted by parameters fitted to all families but its own."""
+        families = np.array(["|".join(self.bench.runs[position].family) for position in self.observations.run])
+        predicted = np.full(len(families), np.nan)
+        for family in np.unique(families):
+            members = families == family
+            predicted[members] = self.predicted(refit_without(self.problem, full, members))[members]
+        return predicted
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What `rackwright calibrate` writes and reports."""
+    """What `rackwright calibrate serving` writes: the fit with its errors on families that it did not see, and its text."""
 
     fit: ServingFit
     text: str  # of serving.yaml
 
 
-def calibrate_serving(runs: Sequence[ServingRun], hardware: Hardware) -> Calibration:
-    """Fit the parameters to `runs`; errors are of families that the parameters were not fitted to."""
+def calibrate_serving(runs: Sequence[ServingRun], hardware: Hardware, inputs: str) -> Calibration:
+    """Fit the parameters to `runs`, whose `inputs` have that digest; errors are of families that the parameters were not fitted to."""
     fitting = Fitting(runs, hardware)
-    logarithms, slopes = fitting.best()
-    ratios = fitting.left_out_ratios(logarithms, slopes)
-    quantities = np.array(fitting.residuals.quantity)
-    families = np.array(["|".join(runs[position].family) for position in fitting.residuals.run])
-    sources = np.array([runs[position].source for position in fitting.residuals.run])
-    errors = {
-        f"{source} {quantity}": family_errors(np.abs(ratios - 1.0)[chosen], families[chosen])
-        for source in sorted(set(sources))
-        for quantity in sorted(set(quantities[sources == source]))
-        if (chosen := (quantities == quantity) & (sources == source)).any()
+    whole = fit(fitting.problem)
+    ratios = fitting.left_out(whole) / fitting.observations.measured
+    experts = np.array([bool(serving_demand(runs[position].architecture).experts) for position in fitting.observations.run])
+    known = {
+        "errors": dict(_errors(fitting, ratios, hardware)),
+        "intervals": intervals(ratios, np.array(fitting.observations.quantity), experts),
+        "inputs": inputs,
     }
-    experts = np.array([bool(serving_demand(runs[position].architecture).experts) for position in fitting.residuals.run])
-    known = {"errors": errors, "intervals": intervals(ratios, quantities, experts)}
-    fit = fitting.parameters.fit(logarithms).model_copy(update=known)
-    return Calibration(fit, serving_yaml(fit))
+    found = fitting.parameters.fit(whole.parameters).model_copy(update=known)
+    return Calibration(found, serving_yaml(found))
+
+
+def _errors(fitting: Fitting, ratios: FloatColumn, hardware: Hardware) -> Iterator[tuple[str, Errors]]:
+    """Errors by table and quantity, of all observations and of those with one property in common."""
+    runs, saturation = fitting.bench.runs, fitting.bench.saturation()
+    families = np.array(["|".join(runs[position].family) for position in fitting.observations.run])
+    members: dict[tuple[str, str, str, str], list[int]] = {}
+    for row, (position, quantity) in enumerate(zip(fitting.observations.run, fitting.observations.quantity, strict=True)):
+        properties = dict(run_slices(runs[position], hardware, saturated=bool(saturation[position] > 1.0)))
+        table = properties.pop("table", "")
+        for by, key in (("all", ""), *properties.items()):
+            members.setdefault((table, quantity, by, key), []).append(row)
+    for (table, name, by, key), rows in sorted(members.items()):
+        if len(rows) >= _LEAST_ROWS or by in _ALWAYS:
+            yield " ".join(filter(None, (table, name, by, key))), family_errors(np.abs(ratios[rows] - 1.0), families[rows])
 
 
 def family_errors(errors: FloatColumn, families: NDArray[np.str_]) -> Errors:
@@ -251,6 +231,7 @@ def serving_yaml(fit: ServingFit) -> str:
     """`serving.yaml`: one line a record, in a fixed order."""
     lines = ["# Serving parameters fitted to measured runs by `rackwright calibrate`; meanings and priors in serving_priors.yaml."]
     tree = fit.model_dump()
+    lines += [f'inputs: "{tree.pop("inputs")}"']
     lines += ["physics:", *(f"  {name}: {value:.5g}" for name, value in tree.pop("physics").items())]
     for section, records in tree.items():
         if not records:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from planner.library import Library
@@ -10,17 +9,13 @@ from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
 from planner.validation.rows import text_cell
-from planner.validation.serving_names import served_model, serving_accelerator
+from planner.validation.serving_names import deployment_settings, served_model, serving_accelerator
 from planner.validation.serving_runs import Layout, Quantity, ServingRun, UnpredictableError, degree_cell, positive_cell, predictions
 
 _BF16 = PRECISIONS.index("bf16")
 _NO_LOAD = "no_load"
 _DRAWN_LENGTH = 0.9  # InferenceX draws lengths uniformly from 0.8 to 1.0 of the stated ones
 _REQUESTS_PER_CLIENT = 10  # of one InferenceX run
-# InferenceX starts SGLang before 0.5.10 on Blackwell with an interval between two looks at the queue: 10 steps, 30 from 16
-# requests in flight (its benchmark scripts, --scheduler-recv-interval).
-_POLLING_CHIPS = ("b200", "b300")
-_POLLING_RELEASE = re.compile(r"0\.5\.[0-9](\.|$)")
 
 
 def serving_latency_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
@@ -47,7 +42,6 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
     return ServingRun(
         row=position,
         row_id=text_cell(row, "row_id"),
-        source=harness,
         model=model,
         architecture=library.models[model].architecture,
         accelerator=chip,
@@ -60,12 +54,17 @@ def serving_latency_run(position: int, row: Mapping[str, str], library: Library)
         input_tokens=share * lengths[0],
         output_tokens=share * lengths[1],
         clients=clients,
-        harness="" if drawn else harness,
+        harness=harness,
         burst=1.0 / _REQUESTS_PER_CLIENT,
         same_length=not drawn,
-        poll_steps=_poll_steps(row, engine, chip, clients) if drawn else 0.0,
+        settings=_settings(row, engine, (model, chip, PRECISIONS[precision]), decode, clients) if drawn and not split else {},
         measured=measured,
-        slices=(("framework", engine), ("mode", "disaggregated" if split else "aggregated"), ("regime", "closed loop")),
+        slices=(
+            ("source", harness),
+            ("framework", engine),
+            ("mode", "disaggregated" if split else "aggregated"),
+            ("regime", "closed loop"),
+        ),
     )
 
 
@@ -78,11 +77,11 @@ def _layout(row: Mapping[str, str], prefix: str) -> Layout:
     return Layout(degree("tp_size"), degree("pp_size"), degree("moe_ep_size"), degree("attention_dp_size"), degree("num_workers"))
 
 
-def _poll_steps(row: Mapping[str, str], engine: str, chip: str, clients: float) -> float:
-    polls = (
-        engine == "sglang" and any(name in chip for name in _POLLING_CHIPS) and _POLLING_RELEASE.match(text_cell(row, "framework_version"))
-    )
-    return (30.0 if clients >= 16 else 10.0) if polls and text_cell(row, "mode") != "disagg" else 0.0
+def _settings(row: Mapping[str, str], engine: str, names: tuple[str, str, str], layout: Layout, clients: float) -> dict[str, float]:
+    """What InferenceX sets on the servers of one pool."""
+    lengths = f"{text_cell(row, 'isl')}/{text_cell(row, 'osl')}"
+    description = f"{engine} {' '.join(names)} tp{layout.tp} dp{layout.attention_dp} {lengths} {text_cell(row, 'measured')}"
+    return deployment_settings(description, clients)
 
 
 def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Prediction]:

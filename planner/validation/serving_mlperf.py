@@ -7,37 +7,28 @@ reach in rows that report both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from planner.library import Library
 from planner.performance.serving_demand import serving_demand
-from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
 from planner.validation.names import precision_index
 from planner.validation.prediction import Prediction
-from planner.validation.rows import is_scorable, text_cell
+from planner.validation.rows import text_cell
 from planner.validation.serving_names import served_model, serving_accelerator, serving_names
-from planner.validation.serving_runs import (
-    Bench,
-    Layout,
-    ServingRun,
-    UnpredictableError,
-    degree_cell,
-    interval80,
-    positive_cell,
-    run_slices,
-)
+from planner.validation.serving_runs import Layout, ServingRun, UnpredictableError, degree_cell, positive_cell, predictions
 
 _NO_LOAD = "no_load"
 _DEGREES = (1, 2, 4, 8)
 _CPU = "cpu"
+_FIRST_VLLM = re.compile(r"vllm v?0\.[0-5]\.")  # before one scheduling step covered several decode steps
 _SOCKETS = 2  # of a CPU system whose row does not say
-_WORKING_BATCH = 128
 _RANKS = (4, 8, 16, 32, 72)  # attention ranks that expert models may be spread over
 
 
-def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library) -> list[ServingRun]:
-    """The run of a row, once for each layout it may have used. Raises `UnpredictableError`."""
+def serving_mlperf_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
+    """The run of a row with every layout it may have used. Raises `UnpredictableError`."""
     benchmark = text_cell(row, "benchmark").removesuffix("-99.9").removesuffix("-99")
     lengths = serving_names().benchmarks.get(benchmark)
     scenario, result = text_cell(row, "scenario"), positive_cell(row, "result")
@@ -59,37 +50,27 @@ def serving_mlperf_runs(position: int, row: Mapping[str, str], library: Library)
     if not stated and serving_demand(library.models[model].architecture).experts:
         layouts += [Layout(1, 1, ranks, ranks, count // ranks) for ranks in _RANKS if count % ranks == 0]
     engine = _engine(text_cell(row, "software"))
-    return [
-        ServingRun(
-            row=position,
-            row_id=text_cell(row, "row_id"),
-            source=text_cell(row, "round"),
-            model=model,
-            architecture=library.models[model].architecture,
-            accelerator=chip,
-            precision=precision,
-            kv_precision=KV_PRECISIONS.index("bf16" if PRECISIONS[precision] in {"bf16", "fp16", "int8"} else "fp8"),
-            engine=engine,
-            regime="limits" if limits else "offline",
-            decode=layout,
-            input_tokens=lengths.input,
-            output_tokens=positive_cell(row, "mean_output_len_measured") or lengths.output,
-            clients=float("inf"),
-            most_batch=positive_cell(row, "max_batch") or float("inf"),
-            ttft_limit_s=limits[0] * shares[0] if limits else float("inf"),
-            tpot_limit_s=limits[1] * shares[1] if limits else float("inf"),
-            measured={"output_tokens_per_s": result},
-            slices=(("source", text_cell(row, "round")), ("framework", engine), ("regime", scenario)),
-        )
-        for layout in layouts
-    ]
-
-
-def likely_run(position: int, row: Mapping[str, str], library: Library) -> ServingRun:
-    """The run with the smallest degree that leaves room for a working batch: what calibration takes a row for."""
-    runs = serving_mlperf_runs(position, row, library)
-    room = Bench(runs, library.hardware).room()
-    return next((run for run, most in zip(runs, room, strict=True) if most >= _WORKING_BATCH), runs[-1])
+    return ServingRun(
+        row=position,
+        row_id=text_cell(row, "row_id"),
+        model=model,
+        architecture=library.models[model].architecture,
+        accelerator=chip,
+        precision=precision,
+        kv_precision=KV_PRECISIONS.index("bf16" if PRECISIONS[precision] in {"bf16", "fp16", "int8"} else "fp8"),
+        engine=engine,
+        regime="limits" if limits else "offline",
+        decode=layouts[0],
+        others=tuple(layouts[1:]),
+        input_tokens=lengths.input,
+        output_tokens=positive_cell(row, "mean_output_len_measured") or lengths.output,
+        clients=float("inf"),
+        most_batch=positive_cell(row, "max_batch") or float("inf"),
+        ttft_limit_s=limits[0] * shares[0] if limits else float("inf"),
+        tpot_limit_s=limits[1] * shares[1] if limits else float("inf"),
+        measured={"output_tokens_per_s": result},
+        slices=(("source", text_cell(row, "round")), ("framework", engine), ("regime", scenario)),
+    )
 
 
 def _precision(row: Mapping[str, str], chip: str, library: Library) -> int:
@@ -106,41 +87,11 @@ def _precision(row: Mapping[str, str], chip: str, library: Library) -> int:
 
 def _engine(software: str) -> str:
     name = software.lower()
+    if _FIRST_VLLM.match(name):
+        return "vllm_0"
     return "trtllm" if "tensorrt" in name else "vllm" if "vllm" in name or "mango" in name else "generic"
 
 
 def predict(rows: Iterable[Mapping[str, str]], library: Library) -> Iterator[Prediction]:
     """One prediction a row: tokens a second of the system."""
-    table = list(rows)
-    runs: list[ServingRun] = []
-    refused: dict[int, str] = {}
-    for position, row in enumerate(table):
-        try:
-            runs += serving_mlperf_runs(position, row, library)
-        except UnpredictableError as error:
-            refused[position] = error.code
-    bench = Bench(runs, library.hardware)
-    efficiency = load_serving_efficiency()
-    rates = bench.predict(efficiency)["output_tokens_per_s"]
-    best: dict[int, tuple[float, ServingRun]] = {}
-    for run, rate, room in zip(runs, rates, bench.room(), strict=True):
-        if run.row not in best or (room >= 1.0 and rate > best[run.row][0]):
-            best[run.row] = float(rate), run
-    for position, row in enumerate(table):
-        name = text_cell(row, "row_id")
-        if position in refused:
-            yield Prediction(position, name, "output_tokens_per_s", float("nan"), None, refused[position], is_scorable(row), ())
-            continue
-        predicted, run = best[position]
-        measured = run.measured["output_tokens_per_s"]
-        yield Prediction(
-            position,
-            name,
-            "output_tokens_per_s",
-            measured,
-            predicted,
-            "",
-            is_scorable(row),
-            run_slices(run, library.hardware),
-            interval80(run, "output_tokens_per_s", predicted, efficiency.fit),
-        )
+    yield from predictions(rows, library, serving_mlperf_run)

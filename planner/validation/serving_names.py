@@ -40,6 +40,22 @@ class Lengths(Frozen):
     output: float
 
 
+class Setting(Frozen):
+    """A setting of servers whose description matches, from a number of clients on."""
+
+    pattern: str
+    clients: float = 0.0
+    steps: float
+
+
+class Deployments(Frozen):
+    """Settings of a benchmark's servers that rows leave out (meanings: `planner.performance.serving_loop.Load`)."""
+
+    poll_steps: tuple[Setting, ...]
+    hold_steps: tuple[Setting, ...]
+    pass_tokens: tuple[Setting, ...]
+
+
 class ServingNames(Frozen):
     """The whole file."""
 
@@ -51,12 +67,18 @@ class ServingNames(Frozen):
     limits: Mapping[str, Mapping[str, tuple[float, float]]]
     mean_over_limit: Mapping[str, tuple[float, float]]
     narrowest_format: tuple[str, ...]
+    deployments: Deployments
+
+
+def names_content() -> bytes:
+    """The packaged file as it stands."""
+    return _FILE.read_bytes()
 
 
 @cache
 def serving_names() -> ServingNames:
     """The packaged table, read once."""
-    return ServingNames.model_validate(parse_yaml(_FILE.read_bytes(), _FILE.name))
+    return ServingNames.model_validate(parse_yaml(names_content(), _FILE.name))
 
 
 def _listed(name: str, table: tuple[tuple[str, str], ...]) -> str | None:
@@ -78,4 +100,14 @@ def serving_accelerator(name: str, library: Library) -> str:
     found = accelerator_id(name.replace("_", " "), library.hardware.accelerators) if listed is None else listed
     if not found:
         raise UnpredictableError(_NO_ACCELERATOR)
+    return found
+
+
+def deployment_settings(description: str, clients: float) -> dict[str, float]:
+    """What a benchmark sets on the servers so described; 0 where it leaves the engine's own default."""
+    found: dict[str, float] = {}
+    for name in Deployments.model_fields:
+        listed: tuple[Setting, ...] = getattr(serving_names().deployments, name)
+        fitting = (rule.steps for rule in listed if clients >= rule.clients and re.search(rule.pattern, description))
+        found[name] = next(fitting, 0.0)
     return found

@@ -35,7 +35,11 @@ _REGIMES: Mapping[str, Regime] = {
     "online closed-loop disaggregated": "closed",
 }
 _ENGINES = (("tensorrt", "trtllm"), ("vllm (nov 2024)", "vllm_0"), ("vllm", "vllm"), ("sglang", "sglang"), ("nim", "trtllm"))
-_HARNESSES = {"mlenergy_v3": "mlenergy"}  # sources whose clients run beside the engine and cost it time
+_HARNESSES = {
+    "mlenergy_v3": "mlenergy",
+    "aws_neuron_inf2": "neuron",
+    "aws_neuron_trn1": "neuron",
+}  # sources whose clients run beside the engine and cost it time
 _POOLS = re.compile(r"(\d+)P(\d+)D \(TP(\d+) each\)")
 _ATTENTION_DP = "enables attention DP"  # how the notes say it where the column is blank
 _DEFAULT_SEQUENCES = 256  # vLLM before 0.8 decodes at most so many at once
@@ -75,7 +79,6 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
     return ServingRun(
         row=position,
         row_id=text_cell(row, "row_id"),
-        source=text_cell(row, "source"),
         model=model,
         architecture=library.models[model].architecture,
         accelerator=chip,

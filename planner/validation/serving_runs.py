@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware_db import Hardware
 from measurements.engine_kernels import engine_kernels
@@ -64,11 +65,14 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class ServingRun:
-    """One row. `prefill` is the layout of the prefill pool where prompts have replicas of their own."""
+    """One row.
+
+    `prefill` is the layout of the prefill pool where prompts have replicas of their own; `others` are further layouts that the
+    row may have used: the fastest that has room counts.
+    """
 
     row: int
     row_id: str
-    source: str
     model: str
     architecture: Architecture
     accelerator: str
@@ -82,10 +86,11 @@ class ServingRun:
     clients: float  # closed: requests in flight in the deployment; static and steady: the batch; open: requests/s
     most_batch: float = np.inf  # the engine's own cap on a replica's batch
     prefill: Layout | None = None
+    others: tuple[Layout, ...] = ()
     harness: str = ""
     burst: float = 0.0
     same_length: bool = False
-    poll_steps: float = 0.0
+    settings: Mapping[str, float] = field(default_factory=dict)  # of its servers, fields of `Load`
     ttft_limit_s: float = np.inf
     tpot_limit_s: float = np.inf
     measured: Mapping[Quantity, float] = field(default_factory=dict)
@@ -114,9 +119,9 @@ Understanding = Callable[[int, Mapping[str, str], Library], ServingRun]
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Runs of one model, engine and regime as columns."""
+    """Candidates of one model, engine and regime as columns: runs, or the layouts that a run may have used."""
 
-    rows: tuple[int, ...]  # positions in the bench
+    rows: NDArray[np.intp]  # positions among the candidates
     engine: str
     regime: Regime
     demand: ServingDemand
@@ -140,13 +145,17 @@ class Bench:
         measured = engine_kernels()
         self.platforms = {engine: platforms(hardware, self.chips, engine=engine) for engine in {run.engine for run in runs}}
         self._measured = {engine: MeasuredRates.of(measured, stands, engine) for engine, stands in self.platforms.items()}
+        candidates = [(position, replace(run, decode=own)) for position, run in enumerate(runs) for own in (run.decode, *run.others)]
+        self._of_run = np.array([position for position, _ in candidates], np.intp)
         grouped: dict[tuple[object, ...], list[int]] = {}
-        for position, run in enumerate(self.runs):
-            grouped.setdefault((run.architecture, run.engine, run.regime, run.prefill is None), []).append(position)
-        self.groups = tuple(self._group(positions) for positions in grouped.values())
+        for row, (_, run) in enumerate(candidates):
+            grouped.setdefault((run.architecture, run.engine, run.regime, run.prefill is None), []).append(row)
+        self.groups = tuple(self._group([candidates[row][1] for row in rows], rows) for rows in grouped.values())
+        self._has_room = np.zeros(len(candidates), np.bool_)
+        for group in self.groups:
+            self._has_room[group.rows] = group.most >= 1.0
 
-    def _group(self, positions: list[int]) -> _Group:
-        runs = [self.runs[position] for position in positions]
+    def _group(self, runs: Sequence[ServingRun], rows: Sequence[int]) -> _Group:
         first = runs[0]
 
         def numbers(name: str) -> FloatColumn:
@@ -160,10 +169,10 @@ class Bench:
             output_tokens=numbers("output_tokens"),
             burst=numbers("burst"),
             same_length=numbers("same_length"),
-            poll_steps=numbers("poll_steps"),
+            **{name: np.array([run.settings.get(name, 0.0) for run in runs]) for name in ("poll_steps", "hold_steps", "pass_tokens")},
         )
         return _Group(
-            rows=tuple(positions),
+            rows=np.array(rows, np.intp),
             engine=first.engine,
             regime=first.regime,
             demand=serving_demand(first.architecture),
@@ -195,31 +204,26 @@ class Bench:
 
     def saturation(self) -> FloatColumn:
         """Clients over what the cache holds, per run: above 1 requests queue for a place."""
-        ratio = np.zeros(len(self.runs))
+        ratio = np.full(len(self.runs), np.inf)
         for group in self.groups:
-            ratio[list(group.rows)] = group.clients / group.replicas / np.maximum(group.most, 1e-9)
+            np.minimum.at(ratio, self._of_run[group.rows], group.clients / group.replicas / np.maximum(group.most, 1e-9))
         return ratio
 
-    def room(self) -> FloatColumn:
-        """Requests that a replica of each run holds in its cache; below 1 the weights do not leave room for any."""
-        held = np.zeros(len(self.runs))
-        for group in self.groups:
-            held[list(group.rows)] = group.most
-        return held
-
     def predict(self, table: ServingEfficiencyTable) -> dict[Quantity, FloatColumn]:
-        """Predicted quantities of every run; NaN where the regime has none."""
+        """Predicted quantities of every run, in its fastest layout that has room."""
         efficiency = {engine: table.joined(rates, self.chips, engine) for engine, rates in self._measured.items()}
-        found: dict[Quantity, FloatColumn] = {name: np.full(len(self.runs), np.nan) for name in QUANTITIES}
+        found: dict[Quantity, FloatColumn] = {name: np.empty(len(self._of_run)) for name in QUANTITIES}
         for group in self.groups:
-            rows = list(group.rows)
             clients = [table.fit.loads.get(name, Client()) for name in group.harness]
             client_s, stream_s = 1e-3 * np.array([c.client_ms for c in clients]), 1e-6 * np.array([c.stream_us for c in clients])
             rates, itl_s = self._rates(group, replace(group.load, client_s=client_s, stream_s=stream_s), efficiency[group.engine])
             deployment = 1.0 if group.prefill is not None else group.replicas
-            found["ttft_s"][rows], found["tpot_s"][rows], found["itl_s"][rows] = rates.ttft_s, rates.tpot_s, itl_s
-            found["output_tokens_per_s"][rows] = rates.tokens_per_s * deployment
-        return found
+            found["ttft_s"][group.rows], found["tpot_s"][group.rows], found["itl_s"][group.rows] = rates.ttft_s, rates.tpot_s, itl_s
+            found["output_tokens_per_s"][group.rows] = rates.tokens_per_s * deployment
+        fastest = np.empty(len(self.runs), np.intp)
+        order = np.lexsort((found["output_tokens_per_s"], self._has_room))
+        fastest[self._of_run[order]] = order  # of several candidates of a run the last one stays
+        return {name: values[fastest] for name, values in found.items()}
 
     def _rates(self, group: _Group, load: Load, efficiency: ServingEfficiency) -> tuple[ServingRates, FloatColumn]:
         stands = self.platforms[group.engine]
@@ -242,7 +246,7 @@ class Bench:
             rates = open_loop(replica, load, clients, most)
         else:
             batch = np.maximum(largest_batch(replica, load, *group.limits, _FULL_OCCUPANCY * most), 1.0)
-            rates = saturated(replica, load, batch)
+            rates = saturated(replica, load, batch, waiting=False)
         each = rates.batch / (group.replicas if group.prefill is not None else 1.0)
         return rates, replica.decode(each, load.context_tokens).total_s + load.stream_s * each
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hardware_db import load_hardware
+from measurements.engine_kernels import engine_kernels
 from model_db import load_models
 from planner.cluster.platform import platforms
 from planner.performance.serving_demand import serving_demand
-from planner.performance.serving_efficiency import load_serving_efficiency
+from planner.performance.serving_efficiency import MeasuredRates, load_serving_efficiency
 from planner.performance.serving_loop import Load, largest_batch, saturated
 from planner.performance.serving_step import Replica
 from planner.search.columns import KV_PRECISIONS, PRECISIONS
@@ -48,3 +49,16 @@ def test_llama2_70b_keeps_most_of_its_offline_rate_at_server_limits_and_much_les
         share[scenario] = saturated(served, load, batch).tokens_per_s[0] / offline
     assert 0.86 <= share["Server"] <= 1.0
     assert 0.3 <= share["Interactive"] <= 0.65
+
+
+def test_of_two_chips_with_one_peak_the_one_that_sustains_more_of_it_computes_faster():
+    """MI300X and MI325X: measured matrix products reach 51 and 60 % of the same peak (750 and 1000 W)."""
+    slow, fast = (replica("llama2-70b", chip).prefill(4096.0).alone.operations_s["linear"][0] for chip in ("amd-mi300x", "amd-mi325x"))
+    assert slow / fast == pytest.approx(0.60 / 0.511, rel=0.05)
+
+
+def test_experts_in_a_format_that_a_chip_lacks_compute_at_the_pace_of_kernels_that_widen_it():
+    stands = platforms(load_hardware(), ["nvidia-h100-sxm-80gb", "nvidia-b200-sxm-180gb"], engine="trtllm")
+    widening = MeasuredRates.of(engine_kernels(), stands, "trtllm").widening
+    fp4, fp8 = PRECISIONS.index("fp4"), PRECISIONS.index("fp8")
+    assert widening[0, fp4] < 0.6 < widening[1, fp4] == 1.0 == widening[0, fp8]

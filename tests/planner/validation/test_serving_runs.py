@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import measurements
 from measurements import measured_runs
 from measurements.serving_fit import serving_fit
 from planner.library import default_library
+from planner.performance.robust_fit import fit
 from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.validation import serving_latency, serving_mlperf, serving_published
 from planner.validation.rows import is_scorable, parse_rows
 from planner.validation.serving_calibration import Fitting, family_errors, intervals, serving_yaml
 from planner.validation.serving_latency import serving_latency_run
-from planner.validation.serving_mlperf import serving_mlperf_runs
+from planner.validation.serving_mlperf import serving_mlperf_run
+from planner.validation.serving_names import deployment_settings
 from planner.validation.serving_published import serving_published_run
 from planner.validation.serving_runs import Bench, UnpredictableError, understood_runs
+from planner.validation.serving_table import inputs_digest, serving_runs
 
 LATENCY = {
     "row_id": "a",
@@ -54,7 +59,7 @@ def test_a_row_at_fixed_concurrency_becomes_a_closed_loop(library):
     run = serving_latency_run(0, LATENCY, library)
     assert (run.model, run.accelerator, run.regime, run.decode.devices) == ("deepseek-r1", "nvidia-b200-sxm-180gb", "closed", 8)
     assert run.input_tokens == pytest.approx(921.6)  # lengths are drawn from 0.8 to 1.0 of the stated ones
-    assert run.poll_steps == 30
+    assert run.settings == {"poll_steps": 30, "hold_steps": 0, "pass_tokens": 32768}
     assert run.measured == {"ttft_s": 0.5, "tpot_s": 0.016}
 
 
@@ -120,10 +125,39 @@ def test_a_submission_without_parallelism_is_tried_at_every_degree_that_fits(lib
         "weight_dtype": "fp16",
         "software": "TensorRT 10.2",
     }
-    runs = serving_mlperf_runs(0, row, library)
-    assert [run.decode.tp for run in runs] == [1, 2, 4, 8]
-    assert {run.decode.tp * run.decode.replicas for run in runs} == {8}
-    assert {run.engine for run in runs} == {"trtllm"}
+    run = serving_mlperf_run(0, row, library)
+    layouts = (run.decode, *run.others)
+    assert [layout.tp for layout in layouts] == [1, 2, 4, 8]
+    assert {layout.tp * layout.replicas for layout in layouts} == {8}
+    assert run.engine == "trtllm"
+
+
+def test_of_the_layouts_a_row_may_have_used_the_fastest_that_has_room_counts(library):
+    row = {"benchmark": "llama2-70b-99", "scenario": "Offline", "accelerator": "NVIDIA H100-SXM-80GB", "accelerators_total": "8"}
+    row |= {"accelerators_per_node": "8", "units": "Tokens/s", "result": "24000", "weight_dtype": "fp8", "software": "TensorRT 10.2"}
+    run = serving_mlperf_run(0, row, library)
+    table = load_serving_efficiency()
+
+    def rates(*runs):
+        return Bench(runs, library.hardware).predict(table)["output_tokens_per_s"]
+
+    each = rates(*(replace(run, decode=layout, others=()) for layout in (run.decode, *run.others)))
+    assert rates(run)[0] == pytest.approx(max(each))
+
+
+@pytest.mark.parametrize(
+    ("description", "clients", "settings"),
+    [
+        ("trtllm llama3.1-70b nvidia-h200-sxm-141gb fp8 tp4 dp1 1024/1024 2025-10-29", 4, (0, 20, 16384)),
+        ("trtllm llama3.1-70b nvidia-h200-sxm-141gb fp8 tp8 dp1 1024/1024 2025-10-29", 4, (0, 0, 16384)),
+        ("trtllm deepseek-r1 nvidia-b200-sxm-180gb fp8 tp1 dp8 1024/1024 2026-03-23", 256, (0, 60, 0)),
+        ("trtllm deepseek-r1 nvidia-h200-sxm-141gb fp8 tp8 dp1 8192/1024 2025-11-02", 64, (0, 0, 1)),
+        ("sglang deepseek-r1 nvidia-h200-sxm-141gb fp8 tp8 dp1 1024/1024 2026-03-25", 64, (0, 0, 32768)),
+        ("sglang qwen3.5-397b-a17b nvidia-b300-sxm-288gb fp4 tp4 dp1 1024/1024 2026-04-18", 8, (10, 0, 16384)),
+    ],
+)
+def test_settings_of_a_benchmarks_servers_are_those_of_its_scripts(description, clients, settings):
+    assert tuple(deployment_settings(description, clients).values()) == settings
 
 
 @pytest.mark.slow
@@ -136,8 +170,8 @@ def test_the_fit_returns_to_the_parameters_that_made_the_runs(library, latency_r
     truth = Bench(runs, library.hardware).predict(slower)
     made = [replace(run, measured={"tpot_s": float(truth["tpot_s"][i]), "ttft_s": float(truth["ttft_s"][i])}) for i, run in enumerate(runs)]
     fitting = Fitting(made, library.hardware)
-    logarithms, _ = fitting.best()
-    before, after = (np.median(np.abs(np.log(fitting.ratios(x)))) for x in (fitting.parameters.central, logarithms))
+    problem = fitting.problem
+    before, after = (np.median(np.abs(problem.model(x) - problem.observed)) for x in (problem.prior, fit(problem).parameters))
     assert after < 0.6 * before
 
 
@@ -149,10 +183,32 @@ def test_bootstrapped_errors_enclose_the_median():
 
 
 def test_the_packaged_fit_is_written_as_it_is_read():
-    fit = serving_fit()
-    text = serving_yaml(fit)
-    assert text.startswith("# Serving parameters")
-    assert f"  linear_bandwidth: {fit.physics.linear_bandwidth:.5g}" in text
+    packaged = Path(measurements.__file__).parent / "fitted" / "serving.yaml"
+    assert serving_yaml(serving_fit()) == packaged.read_text(encoding="utf-8")
+
+
+def test_the_packaged_fit_was_made_from_the_packaged_rows_and_priors():
+    assert serving_fit().inputs == inputs_digest()
+
+
+def test_the_packaged_parameters_do_on_known_families_at_least_as_well_as_recorded_on_unknown_ones(library):
+    runs, recorded = serving_runs(library), serving_fit().errors
+    predicted = Bench(runs, library.hardware).predict(load_serving_efficiency())
+    for table, quantity in (("serving_latency", "tpot_s"), ("serving_latency", "ttft_s"), ("serving_published", "itl_s")):
+        of = [(row, run) for row, run in enumerate(runs) if dict(run.slices)["table"] == table and quantity in run.measured]
+        errors = [abs(predicted[quantity][row] / run.measured[quantity] - 1.0) for row, run in of]
+        assert len(errors) == recorded[f"{table} {quantity} all"].rows
+        assert np.median(errors) <= recorded[f"{table} {quantity} all"].median
+
+
+def test_recorded_errors_on_unknown_families_keep_the_bars():
+    errors = serving_fit().errors
+    tpot, ttft = errors["serving_latency tpot_s all"], errors["serving_latency ttft_s all"]
+    assert (tpot.median <= 0.10, tpot.p90 <= 0.30, ttft.median <= 0.25, ttft.p90 <= 0.70) == (True, True, True, True)
+    assert errors["serving_published output_tokens_per_s regime offline"].median <= 0.15
+    assert errors["serving_published itl_s regime steady state, capped batch"].median <= 0.12
+    assert errors["serving_mlperf output_tokens_per_s regime Offline"].median <= 0.15
+    assert max(errors[f"serving_mlperf output_tokens_per_s regime {name}"].median for name in ("Server", "Interactive")) <= 0.30
 
 
 @pytest.mark.parametrize("value", ["1e300", "-3", "0", "", "nan", "many"])
