@@ -5,6 +5,7 @@ An option's name is what a link says: "3", "seen.17" (of what the plan has seen)
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -105,9 +106,11 @@ def is_option(point: FrontierPoint, one: Recommendation) -> bool:
     By its time, since a recommendation costs what its exact cluster costs and a point what the closed form says.
     """
     speed = one.performance
-    time_s = speed.end_to_end_s if speed.run_s is None else speed.run_s
-    key = (one.accelerator_id, one.devices, one.strategy.precision, time_s)
-    return (point.accelerator_id, point.devices, point.precision, point.time_s) == key
+    time_s = (speed.end_to_end_s if speed.run_s is None else speed.run_s) or 0.0
+    prefill = one.prefill.accelerator_id if one.prefill else ""
+    key = (one.accelerator_id, one.devices, one.strategy.precision, prefill)
+    same = (point.accelerator_id, point.devices, point.precision, point.prefill_accelerator_id) == key
+    return same and math.isclose(point.time_s, time_s, rel_tol=1e-9)
 
 
 def _kept(key: tuple[object, ...], make: Callable[[], Found]) -> Found:

@@ -25,7 +25,7 @@ from texts.words import LIMITS
 
 HEIGHT = 380
 CHOICE = "option"  # the chart's selection: by the name of the option
-TARGET = 460  # px² under a finger: 24 px wide
+TARGET = 576  # px²: 24 px wide, for a finger
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _name(plan: Plan, point: FrontierPoint, axes: Axes | None, place: int) -> st
 
 
 def _figures(point: FrontierPoint) -> tuple[str, int, str, float, float]:
-    return point.accelerator_id, point.devices, point.precision, point.cost_usd, point.time_s
+    return f"{point.prefill_accelerator_id}>{point.accelerator_id}", point.devices, point.precision, point.cost_usd, point.time_s
 
 
 def _losses(points: Sequence[FrontierPoint], name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -203,11 +203,17 @@ def _label(point: FrontierPoint, names: Mapping[str, str], measures: tuple[Measu
     return say(
         "{count} × {accelerator}, {precision}: {first}, {second}",
         count=numbers.whole(point.devices, language()),
-        accelerator=names.get(point.accelerator_id, point.accelerator_id),
+        accelerator=_machines(point, names),
         precision=point.precision.upper(),
         first=first.text(point),
         second=second.text(point),
     )
+
+
+def _machines(point: FrontierPoint, names: Mapping[str, str]) -> str:
+    """The accelerator, or from that which prefills to that which decodes."""
+    decode, prefill = (names.get(id_, id_) for id_ in (point.accelerator_id, point.prefill_accelerator_id))
+    return say("{prefill} → {decode}", prefill=prefill, decode=decode) if prefill else decode
 
 
 def _reason(miss: NearestMiss) -> str:

@@ -1,7 +1,7 @@
 """What moves the answer: the cost of the same kind of cluster with one input a share lower and a share higher.
 
-Each input is changed alone and the question answered again for the accelerator and number format of the chosen plan, so that sizes,
-batches and limits follow. Nothing is assumed to be linear.
+Each input is changed alone and the question answered again for the accelerators and the number format of the chosen plan, so that
+sizes, batches and limits follow. Nothing is assumed to be linear.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def sensitivities(
 ) -> Sensitivities | None:
     """What the inputs of `request` do to the cost of `shown`; None where its kind cannot be planned for alone."""
     known, report = library or default_library(), progress or (lambda share: None)
-    limits = request.limits.model_copy(update={"accelerators": (shown.accelerator_id,), "vendors": (), "statuses": ()})
+    machines = {shown.accelerator_id, *([shown.prefill.accelerator_id] if shown.prefill else [])}
+    limits = request.limits.model_copy(update={"accelerators": tuple(sorted(machines)), "vendors": (), "statuses": ()})
     site = request.site.model_copy(update={"acquisition": shown.cost.acquisition})
     alone = request.model_copy(update={"limits": limits, "site": site, "precisions": (shown.strategy.precision,)})
     base_usd = _cost_usd(alone, known)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.options import name_of, option, valid, with_option
+from dashboard.options import is_option, name_of, option, valid, with_option
 from planner import plan
 from planner.request import PlanRequest
 from tests.dashboard import sample
@@ -63,3 +63,17 @@ def test_a_fault_in_the_question_leaves_the_last_answer_in_sight(opened):
     said = plain(text_of(app))
     assert "This is the answer to the question before: Serve Example 70B at 10 requests/s." in said
     assert app.metric
+
+
+def test_every_recommendation_stands_on_the_frontier_that_the_plan_shows():
+    """Otherwise a point could not say which option it is."""
+    answer = plan(PlanRequest.parse({"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 20}}))
+    assert all(any(is_option(point, one) for point in answer.frontier) for one in answer.recommendations)
+
+
+def test_a_served_configuration_can_be_picked_whatever_prefills_for_it():
+    answer = plan(PlanRequest.parse({"model": "llama3.1-70b", "workload": {"kind": "serving", "requests_per_s": 10}}))
+    place = next(place for place, point in enumerate(answer.frontier) if point.prefill_accelerator_id)
+    picked = option(answer, f"seen.{place}")
+    assert is_option(answer.frontier[place], picked)
+    assert picked.prefill is not None

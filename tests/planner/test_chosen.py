@@ -19,7 +19,7 @@ def test_every_configuration_that_the_plan_shows_can_be_chosen(request_):
         assert chosen is not None
         assert (chosen.accelerator_id, chosen.devices, chosen.strategy.precision) == (point.accelerator_id, point.devices, point.precision)
         speed = chosen.performance
-        assert point.time_s == (speed.end_to_end_s if speed.run_s is None else speed.run_s)
+        assert point.time_s == pytest.approx(speed.end_to_end_s if speed.run_s is None else speed.run_s)
         assert chosen.cost.total_usd >= point.cost_usd * (1 - 1e-9), "the closed form is never above the exact cost"
         assert chosen.bill or chosen.cost.acquisition == "rent"
 
@@ -38,8 +38,8 @@ def test_the_best_of_the_plan_is_the_recommendation_that_it_gives():
     point = next(
         point
         for point in answer.frontier
-        if (point.accelerator_id, point.devices, point.precision, point.time_s)
-        == (first.accelerator_id, first.devices, first.strategy.precision, first.performance.end_to_end_s)
+        if (point.accelerator_id, point.devices, point.precision) == (first.accelerator_id, first.devices, first.strategy.precision)
+        and point.time_s == pytest.approx(first.performance.end_to_end_s)
     )
     assert recommendation_of(SERVING, point) == first
 
