@@ -32,6 +32,7 @@ _USUAL = dict.fromkeys((*_DEGREES, *(f"prefill_{name}" for name in _DEGREES)), 1
 _COMMON_COLUMNS = ("rank", "accelerator", "accelerators", "servers", "precision", *_DEGREES, "tokens_per_s")
 _SERVING_COLUMNS = ("replicas", "prefill_accelerator", "prefill_replicas", "prefill_tp", "prefill_pp", "prefill_dp", "ttft_s", "tpot_s")
 _TRAINING_COLUMNS = ("step_s", "mfu", "run_days")
+_TOKEN_COLUMNS = ("usd_per_million_input_tokens", "usd_per_million_output_tokens", "joules_per_output_token", "limited_by")
 _MONEY_COLUMNS = ("acquisition", "total_usd", "total_is", "facility_w", "bottleneck")
 
 _TRAINING_TASKS = {
@@ -144,9 +145,10 @@ _FORMATS: dict[str, Callable[[Sequence[Answer], argparse.Namespace], str]] = {"t
 
 def _columns(answer: Plan, shown: Sequence[Recommendation]) -> list[PlanColumn[Recommendation]]:
     """The columns of a table for people; those that say nothing are left out."""
-    own = _SERVING_COLUMNS if isinstance(answer.request.workload, Serving) else _TRAINING_COLUMNS
+    serves = isinstance(answer.request.workload, Serving)
+    own, last = (_SERVING_COLUMNS, _TOKEN_COLUMNS) if serves else (_TRAINING_COLUMNS, ())
     named = {column.name: column for column in RECOMMENDATION_COLUMNS}
-    columns = [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS)]
+    columns = [named[name] for name in (*_COMMON_COLUMNS, *own, *_MONEY_COLUMNS, *last)]
     return [column for column in columns if any(column.value(item) not in {None, _USUAL.get(column.name)} for item in shown)]
 
 

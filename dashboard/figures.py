@@ -129,6 +129,11 @@ def price_date(text: str, release: str) -> str:
     return text
 
 
+def joules(value: float | None) -> str:
+    """Energy of one token."""
+    return say("unknown energy") if value is None else say("{joules} J each", joules=numbers.number(value, language(), 2))
+
+
 def replicas(option: Recommendation) -> str:
     """How many copies of the model serve side by side."""
     return say_count("{count} replica", "{count} replicas", option.replicas, count=numbers.whole(option.replicas, language()))

@@ -143,6 +143,7 @@ def _headline(shown: Recommendation, other: Other | None) -> str:
         (say("Cost"), figures.cost(shown.cost), against(shown, other, COST)),
         (say("Cost of an accelerator-hour"), numbers.money_per_hour(shown.cost.usd_per_device_hour, tongue), ""),
         (say("Cost of tokens"), numbers.money_per_million_tokens(shown.cost.usd_per_million_tokens, tongue), ""),
+        *_per_token(shown),
         (say("Facility power"), figures.power(shown), against(shown, other, POWER)),
         (say("Tokens/s"), _tokens_per_s(shown), against(shown, other, TOKENS)),
     ]
@@ -161,6 +162,18 @@ def _headline(shown: Recommendation, other: Other | None) -> str:
         for name, value, note in rows
     )
     return f"<table><tbody>{cells}</tbody></table>"
+
+
+def _per_token(shown: Recommendation) -> list[tuple[str, str, str]]:
+    """Money and energy of tokens read and written."""
+    tongue, cost, power = language(), shown.cost, shown.power
+    if cost.usd_per_million_input_tokens is None or cost.usd_per_million_output_tokens is None:
+        return []
+    read, written = (figures.joules(joules) for joules in (power.joules_per_input_token, power.joules_per_output_token))
+    return [
+        (say("Cost of tokens read"), numbers.money_per_million_tokens(cost.usd_per_million_input_tokens, tongue), read),
+        (say("Cost of tokens written"), numbers.money_per_million_tokens(cost.usd_per_million_output_tokens, tongue), written),
+    ]
 
 
 def _tokens_per_s(shown: Recommendation) -> str:

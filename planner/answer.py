@@ -74,6 +74,8 @@ class Cost(Frozen):
     capital_usd: float  # purchase price of everything bought, before depreciation and residual value
     usd_per_device_hour: float
     usd_per_million_tokens: float
+    usd_per_million_input_tokens: float | None = None  # serving: the whole split by what prompts and answers take
+    usd_per_million_output_tokens: float | None = None
     at_least: bool
     unpriced: tuple[str, ...] = ()
     price_date: str = ""
@@ -88,6 +90,9 @@ class Power(Frozen):
     facility_w: float | None
     rated_facility_w: float | None  # with every part at its rated maximum: what feeds and limits are sized for
     energy_kwh: float | None  # over the period
+    joules_per_token: float | None = None  # trained, or read and written
+    joules_per_input_token: float | None = None  # serving: split as the cost is
+    joules_per_output_token: float | None = None
     carbon_kgco2e: float | None  # operational, over the period
 
 
@@ -140,6 +145,7 @@ class Performance(Frozen):
     tpot_s: float | None = None
     end_to_end_s: float | None = None
     capacity_requests_per_s: float | None = None  # of all replicas within the limits
+    limited_by: str = ""  # serving, what keeps a replica from doing more, by its code: ttft, tpot, memory, rate
     calibrated: bool = False
     interval: Interval | None = None  # of tokens_per_s, where that is predicted: in training
     ttft_interval: Interval | None = None

@@ -26,7 +26,7 @@ from planner.cluster.bill import bill_totals, joined_bill
 from planner.cluster.design import ClusterDesign
 from planner.cluster.racks import ROOM_LIMITS
 from planner.economics.charges import Charges
-from planner.economics.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR, usd_per_million_tokens
+from planner.economics.cost import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR, usd_per_million_tokens
 from planner.economics.power import operational_kgco2e
 from planner.ground import Ground
 from planner.outcomes import Candidates, Outcomes
@@ -43,6 +43,23 @@ class Prefilling:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSplit:
+    """Tokens read and written over the period, and the share of money and energy that goes to reading."""
+
+    input_tokens: float
+    output_tokens: float
+    input_share: float
+
+    def input_figure(self, whole: float) -> float:
+        """What of `whole` one token read takes."""
+        return whole * self.input_share / self.input_tokens
+
+    def output_figure(self, whole: float) -> float:
+        """What of `whole` one token written takes."""
+        return whole * (1.0 - self.input_share) / self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
 class Described:
     """What a stage says of one chosen candidate, beside the figures that all candidates have."""
 
@@ -54,6 +71,7 @@ class Described:
     headroom: dict[str, float]  # to the limits of the workload
     tokens: float  # trained, or read and written, over the period
     period_s: float
+    split: TokenSplit | None = None
     prefill: Prefilling | None = None
     prompt_cache: PromptCache | None = None
     support: Support | None = None
@@ -92,7 +110,7 @@ def _recommendation(
     bought = None if chosen.rented[row] else cluster
     built = [design for design in (bought, prefill.cluster if prefill else None) if design]
     bill = joined_bill(design.bill for design in built)
-    cost, power = _cost(ground, chosen, money, bill, row, what), _power(ground, money, row)
+    cost, power = _cost(ground, chosen, money, bill, row, what), _power(ground, money, row, what)
     memory = [what.memory] if prefill is None else [what.memory, prefill.part.memory]
     headroom = what.headroom | {"memory": min(1.0 - use.used_bytes / (use.capacity_bytes - use.reserve_bytes) for use in memory)}
     headroom |= {"devices": 1.0 - int(chosen.devices[row]) / limits.max_devices}
@@ -142,17 +160,20 @@ def _cost(ground: Ground, chosen: Outcomes[Candidates], money: Charges, bill: tu
         capital_usd=totals.typical_usd,
         usd_per_device_hour=total / device_hours,
         usd_per_million_tokens=float(usd_per_million_tokens(total, what.tokens)),
+        usd_per_million_input_tokens=what.split.input_figure(total) * 1e6 if what.split else None,
+        usd_per_million_output_tokens=what.split.output_figure(total) * 1e6 if what.split else None,
         at_least=bool(chosen.at_least[row]),
         unpriced=totals.unpriced,
         price_date=date,
     )
 
 
-def _power(ground: Ground, money: Charges, row: int) -> Power:
+def _power(ground: Ground, money: Charges, row: int, what: Described) -> Power:
     parts = {name: float(column[row]) for name, column in money.it_parts_w.items() if not np.isnan(column[row])}
     facility_w = known(money.facility_w[row])
     it_w = sum(parts.values()) if facility_w is not None else None
     kwh = known(money.energy_kwh[row])
+    joules, split = None if kwh is None else kwh * JOULES_PER_KWH, what.split
     return Power(
         it_parts_w=parts,
         it_w=it_w,
@@ -160,6 +181,9 @@ def _power(ground: Ground, money: Charges, row: int) -> Power:
         facility_w=facility_w,
         rated_facility_w=known(money.rated_facility_w[row]),
         energy_kwh=kwh,
+        joules_per_token=None if joules is None else joules / what.tokens,
+        joules_per_input_token=None if joules is None or split is None else split.input_figure(joules),
+        joules_per_output_token=None if joules is None or split is None else split.output_figure(joules),
         carbon_kgco2e=None if kwh is None else operational_kgco2e(kwh, ground.request.site.carbon_g_per_kwh),
     )
 

@@ -186,6 +186,11 @@ class ServedReplicas:
         batch = self.batch_at(index)
         return self.rates(self.steps(batch), batch)
 
+    @property
+    def top(self) -> IntColumn:
+        """Place on the ladder of the batch that memory holds."""
+        return serving_space.largest_index(self._max_batch)
+
     def limit(self) -> IntColumn:
         """Place on the ladder of the largest batch within memory and the latency limits; 0 where there is none."""
         workload = self.model.workload
@@ -194,7 +199,7 @@ class ServedReplicas:
             found = self.rates_at(index)
             return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
 
-        top = serving_space.largest_index(self._max_batch)
+        top = self.top
         # Latencies grow with the batch, but for prompts that share passes; so the largest is tried before the bisection.
         return np.where(within_limits(top), top, np.maximum(largest_true(top, within_limits), 0)).astype(np.int32)
 

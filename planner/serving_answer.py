@@ -18,7 +18,7 @@ from planner.memory.serving import ServingMemory
 from planner.outcomes import Outcomes
 from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.performance.serving_step import Replica
-from planner.recommend import Described, Prefilling
+from planner.recommend import Described, Prefilling, TokenSplit
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, DeploymentColumns, ServingColumns
 from planner.served_model import ServedModel
 from planner.serving_clusters import Clusters, Designs
@@ -72,6 +72,7 @@ def described(known: Evaluated, phases: Phases, row: int) -> Described:
             tpot_s=tpot_s,
             end_to_end_s=float(rates.end_to_end_s[row]),
             capacity_requests_per_s=capacity,
+            limited_by=running.limited_by[row],
             calibrated=model.efficiency.calibrated,
             ttft_interval=_interval(model, "ttft_s", ttft_s),
             tpot_interval=_interval(model, "tpot_s", tpot_s),
@@ -86,10 +87,33 @@ def described(known: Evaluated, phases: Phases, row: int) -> Described:
         },
         tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
         period_s=period_s,
+        split=TokenSplit(
+            workload.requests_per_s * workload.input_tokens * period_s,
+            workload.requests_per_s * workload.output_tokens * period_s,
+            _input_share(known, row),
+        ),
         prompt_cache=_prompt_cache(known, row),
         support=support(model.ground, int(outcomes.columns.platform[row]), int(outcomes.columns.precision[row])),
         prefill=_prefill(known, row) if outcomes.columns.disaggregated[row] else None,
     )
+
+
+def _input_share(known: Evaluated, row: int) -> float:
+    """Share of money and energy that goes to prompts (equation 7.2): by device time; of what prefills alone by its part of the rent or
+    purchase price of two clusters, or of the devices where they are in one or have no price.
+    """
+    running, clusters = known.running, known.clusters
+    if not running.columns.disaggregated[row]:
+        return float(running.prompt_time_share[row])
+    if clusters.apart[row] and known.charges.rented[row]:
+        rent = running.model.ground.rent_usd_per_h
+        parts = [float(cluster.used[row] * rent[cluster.platform[row]]) for cluster in (clusters.first, clusters.second)]
+    else:
+        parts = [design.totals.typical_usd for design in (known.designs[0][row], known.designs[1][row]) if design]
+    if clusters.apart[row] and all(part > 0.0 for part in parts):
+        return parts[1] / sum(parts)
+    prefill = int(running.columns.prefill_replicas[row]) * int(running.columns.prefill.devices[row])
+    return prefill / (prefill + int(running.count[row]) * int(running.columns.devices[row]))
 
 
 def _prompt_cache(known: Evaluated, row: int) -> PromptCache | None:

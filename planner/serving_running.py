@@ -66,6 +66,21 @@ class Running:
         return prompts_per_s(self.prefill.prefill.work_s, spare_s)
 
     @cached_property
+    def prompt_time_share(self) -> FloatColumn:
+        """Share of a replica's time that prompts take where it prefills and decodes: T_pf over that and o T_dec / B (equation 7.2)."""
+        decode_s = self.model.workload.output_tokens * self.steps.decode.total_s / self.columns.batch
+        return np.asarray(self.steps.prefill.work_s / (self.steps.prefill.work_s + decode_s))
+
+    @cached_property
+    def limited_by(self) -> list[str]:
+        """What keeps a decoding replica from a larger batch, by the code of the limit; "rate": one replica has enough of it."""
+        limit, top = self.decode.limit(), self.decode.top
+        too_late = self.decode.rates_at(np.minimum(limit + 1, top)).ttft_s > self.model.workload.ttft_s
+        latency = np.where(too_late, "ttft", "tpot")
+        codes: list[str] = np.where(self.count == 1, "rate", np.where(limit >= top, "memory", latency)).tolist()
+        return codes
+
+    @cached_property
     def memory_share(self) -> FloatColumn:
         """Use over what may be used of the fullest device of either kind."""
         decode, columns = memory_share(self.decode, self.columns.batch), self.columns

@@ -67,7 +67,10 @@ CELLS = (  # words of a plan's columns, shown in the reader's language and writt
     mark("no"),
     mark("overhead"),
     mark("rent"),
+    mark("rate"),
     mark("storage"),
+    mark("tpot"),
+    mark("ttft"),
     mark("yes"),
 )
 

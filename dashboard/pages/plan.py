@@ -15,7 +15,7 @@ from dashboard.question import question
 from dashboard.sections.derivation import derivation
 from dashboard.sections.details import details, open_tab
 from dashboard.sections.exports import exports
-from dashboard.sections.headline import answer_sentence, cards, trust
+from dashboard.sections.headline import answer_sentence, cards, per_token, trust
 from dashboard.sections.nothing import nothing_fits
 from dashboard.sections.notices import link_notices
 from dashboard.sections.possible import frontier_view
@@ -91,6 +91,7 @@ def _answer(answer: Plan, shown: Recommendation) -> None:
         fields = {"configuration": figures.configuration(pinned.option), "cost": figures.cost(pinned.option.cost)}
         st.caption(plain(say("The baseline is {configuration}: {cost}.", **fields)))
     trust(plan, shown)
+    per_token(shown)
     derivation(plan, shown)
     with st.container(horizontal=True, gap="small"):
         view = {"tab": open_tab(), "view": limits_view(), "base": comparing.baseline_link(plan.request)}

@@ -73,6 +73,25 @@ def _likely(interval: Interval, show: Callable[[float, Language], str]) -> str:
     return numbers.likely_between(interval.low, interval.high, interval.coverage, lambda value: show(value, language()), language())
 
 
+def per_token(shown: Recommendation) -> None:
+    """Serving: money and energy of tokens read and written, and what keeps a replica from more."""
+    cost, power, limit = shown.cost, shown.power, shown.performance.limited_by
+    if cost.usd_per_million_input_tokens is None or cost.usd_per_million_output_tokens is None:
+        return
+    st.caption(
+        plain(
+            say(
+                "Tokens read: {read}, {read_energy}. Tokens written: {written}, {written_energy}. A replica is limited by: {limit}.",
+                read=numbers.money_per_million_tokens(cost.usd_per_million_input_tokens, language()),
+                read_energy=figures.joules(power.joules_per_input_token),
+                written=numbers.money_per_million_tokens(cost.usd_per_million_output_tokens, language()),
+                written_energy=figures.joules(power.joules_per_output_token),
+                limit=word(LIMITS, limit),
+            )
+        )
+    )
+
+
 def cards(shown: Recommendation, other: Other | None) -> None:
     """Cost, power, throughput, latency or run time, headroom; the first four compared with `other`."""
     speed = shown.performance

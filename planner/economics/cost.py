@@ -10,6 +10,7 @@ Number = TypeVar("Number", float, FloatColumn)
 
 SECONDS_PER_HOUR = 3_600.0
 SECONDS_PER_DAY = 86_400.0
+JOULES_PER_KWH = 3.6e6
 SECONDS_PER_YEAR = 8_760.0 * SECONDS_PER_HOUR
 
 
