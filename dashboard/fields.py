@@ -136,6 +136,18 @@ _GROUPED = (
         "advanced",
         choices={"auto": mark("Try all"), "none": mark("No recomputation"), "selective": mark("Selective"), "full": mark("Full")},
     ),
+    FormField(
+        "workload.offload",
+        mark("Kept off the device"),
+        "advanced",
+        choices={"none": mark("Nothing"), "optimizer": mark("Optimizer states"), "states": mark("Optimizer states and weights (ZeRO-3)")},
+    ),
+    FormField(
+        "workload.offload_to",
+        mark("Kept off the device in"),
+        "advanced",
+        choices={"host": mark("Host memory"), "nvme": mark("Local drives")},
+    ),
     FormField("workload.lora_rank", mark("Adapter rank"), "advanced", integer=True, step=8),
     FormField("workload.goodput", mark("Useful share of wall-clock time"), "advanced", step=0.01),
     FormField("workload.start_up_minutes", mark("Start-up before the first step (min)"), "advanced", step=1.0),

@@ -60,6 +60,7 @@ OPERATIONS: dict[str, str] = {
     "pipeline bubble": mark("Pipeline bubble"),
     "launch": mark("Kernel launches"),
     "engine": mark("Serving software"),
+    "offload": mark("States off the device"),
     "step overhead": mark("Overhead of a step"),
     "stragglers": mark("Waiting for the slowest"),
 }

@@ -97,12 +97,16 @@ class Power(Frozen):
 
 
 class MemoryUse(Frozen):
-    """Bytes on the fullest device by part; `capacity_bytes` is what the driver leaves to use."""
+    """Bytes on the fullest device by part; `capacity_bytes` is what the driver leaves to use. What training keeps off the
+    device takes `host_bytes` of host memory and `nvme_bytes` of drives for each device.
+    """
 
     parts: dict[str, float]
     used_bytes: float
     capacity_bytes: float
     reserve_bytes: float
+    host_bytes: float = 0.0
+    nvme_bytes: float = 0.0
 
 
 class Bottleneck(Frozen):

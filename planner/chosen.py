@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.answer import FrontierPoint, Recommendation
-from planner.goals import Frontier, Goal
+from planner.goals import BestOfEach, Frontier, Goal
 from planner.library import Library, default_library
 from planner.outcomes import Candidates, Outcomes
 from planner.pareto import Axes
-from planner.pipeline import best_of_each
 from planner.question import Question
 from planner.recommend import Recommend
 from planner.request import PlanRequest, Serving
@@ -31,7 +30,7 @@ def recommendation_of(
     The search is run again, which takes as long as it took. Raises `RackwrightError` as `plan` does.
     """
     question, report = Question.of(request, library or default_library()), progress or (lambda share: None)
-    goal: Goal = Frontier(axes) if axes else best_of_each(request, question.ground)
+    goal: Goal = Frontier(axes) if axes else BestOfEach.of(request.objective, len(question.considered))
     if isinstance(request.workload, Serving):
         serving = question.serving()
         return _designed(serving.exact, serving.search(goal, report)[0], question.considered, point)

@@ -15,7 +15,7 @@ from planner.request import Objective
 from planner.search.columns import PRECISIONS, BoolColumn, DeploymentColumns, FloatColumn, IntColumn, TrainingColumns
 
 _BINS = 64
-KINDS = 2  # of a served platform: replicas that prefill and decode, and replicas that only decode
+_KINDS = 2  # of a platform: what runs all of the work, and replicas that only decode
 
 
 class Goal(Protocol):
@@ -52,7 +52,7 @@ class BestOfEach:
     @classmethod
     def of(cls, objective: Objective, platforms: int) -> BestOfEach:
         """Nothing found yet."""
-        return cls(objective, np.full(platforms * len(PRECISIONS), np.inf))
+        return cls(objective, np.full(platforms * len(PRECISIONS) * _KINDS, np.inf))
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -130,5 +130,5 @@ class Seen(Frontier):
 
 def groups(columns: TrainingColumns | DeploymentColumns) -> IntColumn:
     """Platform and number format, and whether something else prefills, as one number."""
-    group: IntColumn = columns.platform * len(PRECISIONS) + columns.precision
-    return group * KINDS + columns.disaggregated if isinstance(columns, DeploymentColumns) else group
+    group: IntColumn = (columns.platform * len(PRECISIONS) + columns.precision) * _KINDS
+    return group + columns.disaggregated if isinstance(columns, DeploymentColumns) else group

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.cluster.cache_tier import tier_drive_bytes
-from planner.cluster.host import serving_memory_bytes, training_drive_bytes, training_memory_bytes
+from planner.cluster.host import serving_memory_bytes, training_drive_bytes, training_memory_bytes, with_headroom_bytes
 from planner.counting.parameters import parameters
 from planner.ground import Ground
 from planner.memory.adapters import adapter_elements
 from planner.memory.recipe import training_recipe
 from planner.memory.states import optimizer_bytes
+from planner.memory.training import TrainingMemory
 from planner.request import Training
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn
 from planner.subject import Subject
@@ -33,13 +34,16 @@ class HostNeeds:
         return HostNeeds(*(np.where(where, np.maximum(mine, theirs), mine) for mine, theirs in parts))
 
 
-def training_host_needs(ground: Ground, training: Training, platform: IntColumn, servers: IntColumn) -> HostNeeds:
-    """Of runs on so many servers: room for a checkpoint beside the next step, two checkpoints and the data on flash (equation 5.6)."""
+def training_host_needs(ground: Ground, training: Training, platform: IntColumn, servers: IntColumn, memory: TrainingMemory) -> HostNeeds:
+    """Of runs on so many servers: room for a checkpoint beside the next step, or for what is kept off the devices; two
+    checkpoints and the data on flash, and offloaded states (equation 5.6).
+    """
     stands = ground.platforms
+    each = stands.devices_per_server[platform]
     checkpoint, tokens = checkpoint_bytes(ground.subject, training), token_data_bytes(ground.subject, training.tokens)
     return HostNeeds(
-        training_memory_bytes(stands.memory_bytes[platform] * stands.devices_per_server[platform]),
-        training_drive_bytes(checkpoint / servers, tokens / servers),
+        np.maximum(training_memory_bytes(stands.memory_bytes[platform] * each), with_headroom_bytes(memory.host_bytes * each)),
+        training_drive_bytes(checkpoint / servers, tokens / servers) + memory.nvme_bytes * each,
     )
 
 

@@ -15,7 +15,7 @@ from planner.answer import FrontierPoint, NearestMiss, Plan, PrefillPart, Recomm
 from planner.engine_support import other_engine, refusals
 from planner.explain.assumptions import assumptions, engine_assumptions
 from planner.explain.misses import nearest_miss
-from planner.goals import KINDS, BestOfEach, Goal, groups
+from planner.goals import BestOfEach, Goal, groups
 from planner.ground import Ground
 from planner.library import Library, default_library
 from planner.outcomes import REASONS, Account, Candidates, Outcomes, objective_key
@@ -83,7 +83,7 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
 
     Costs in closed form are never above the exact ones, so the next plan's is a bound on all that follow.
     """
-    survivors, account = stage.search(best_of_each(request, stage.ground), progress)
+    survivors, account = stage.search(BestOfEach.of(request.objective, len(stage.ground.precisions)), progress)
     ranked = _ranked(survivors, request)
     bounds = objective_key(survivors, request.objective)[ranked]
     frontier = seen_points(survivors, stage.ground)
@@ -103,12 +103,6 @@ def _found(stage: Stage[Candidates], request: PlanRequest, progress: Progress) -
         account.settle(outcomes)
     recommendations = recommend(order[np.isfinite(exact[order])])
     return Found(recommendations, frontier, account, missed_points(account, stage.ground))
-
-
-def best_of_each(request: PlanRequest, stands: Ground) -> BestOfEach:
-    """What a plan's search looks for: the best of every platform, kind of deployment and number format."""
-    kinds = KINDS if isinstance(request.workload, Serving) else 1
-    return BestOfEach.of(request.objective, kinds * len(stands.precisions))
 
 
 def _ranked(survivors: Outcomes[Candidates], request: PlanRequest) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

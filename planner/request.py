@@ -64,6 +64,8 @@ class Training(Frozen):
     lora_rank: int = request_field("workload.lora_rank")
     optimizer: Literal["adamw", "adamw8bit", "adafactor", "sgd", "muon"] = request_field("workload.optimizer")
     recompute: Literal["auto", "none", "selective", "full"] = request_field("workload.recompute")
+    offload: Literal["none", "optimizer", "states"] = request_field("workload.offload")
+    offload_to: Literal["host", "nvme"] = request_field("workload.offload_to")
     goodput: float = request_field("workload.goodput")
     start_up_minutes: float = request_field("workload.start_up_minutes")
 

@@ -4,11 +4,13 @@ they cannot beat.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
+from planner.cluster.cache_tier import drive_bytes_per_s, link_bytes_per_s, memory_bytes_per_s
 from planner.cluster.design import ClusterDesign
 from planner.economics.charges import Charges, charges
 from planner.economics.cost import SECONDS_PER_DAY
@@ -18,6 +20,7 @@ from planner.ground import Ground
 from planner.memory.training import training_memory_bytes
 from planner.outcomes import Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
+from planner.performance.offload import HostTier
 from planner.performance.run_time import run_time_s
 from planner.performance.training import TrainingStep, training_step
 from planner.request import Objective, Training
@@ -66,13 +69,14 @@ class TrainedModel:
     ground: Ground
     workload: Training
     efficiency: Efficiency
+    tier: HostTier | None  # None: all states stay on the device
 
     @classmethod
     def on(cls, ground: Ground, efficiency: Efficiency) -> Self:
         """The model of the request of `ground`, whose workload is training."""
         workload = ground.request.workload
         assert isinstance(workload, Training)  # noqa: S101 the pipeline chose this model by the workload
-        return cls(ground, workload, efficiency)
+        return cls(ground, workload, efficiency, _host_tier(ground, workload))
 
     def alone(self, cells: TrainingColumns) -> Alone:
         """Least time of the run of each cell with one data-parallel rank (method: search).
@@ -83,7 +87,7 @@ class TrainedModel:
         return Alone.concatenate([self._alone(cells.take(part)) for part in chunks(len(cells))])
 
     def _alone(self, cells: TrainingColumns) -> Alone:
-        step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency)
+        step = training_step(self.ground.subject.architecture, self.workload, self.ground.platforms, cells, self.efficiency, self.tier)
         fixed_s = step.parts_s["pipeline bubble"] + step.parts_s["step overhead"]
         shared_s = step.step_s - step.parts_s["data parallel"] - fixed_s
         steps = self._steps(cells) / ((1.0 + training_space.BATCH_TOLERANCE) * self.workload.goodput)  # a larger batch has fewer
@@ -159,7 +163,7 @@ class TrainedModel:
         """Speed, money and limits of rows that take `used_bytes`; money and power of the exact `clusters` where these are given."""
         request, workload, platform = self.ground.request, self.workload, columns.platform
         stands = self.ground.platforms
-        step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency)
+        step = training_step(self.ground.subject.architecture, workload, stands, columns, self.efficiency, self.tier)
         run_s = self.run_s(step.step_s, columns)
         devices = columns.devices
         per_server = stands.devices_per_server[platform]
@@ -190,3 +194,23 @@ class TrainedModel:
     def _charges(self, holdings: Holdings, platform: IntColumn, bought: IntColumn, rented: IntColumn, run_s: FloatColumn) -> Charges:
         site, rent = self.ground.request.site, self.ground.rent_usd_per_h[platform]
         return charges(holdings, bought, rented, rent, run_s, site, self.ground.request.assumptions, utilisation=site.utilisation)
+
+
+def _host_tier(ground: Ground, workload: Training) -> HostTier | None:
+    """Where the devices of each platform keep what the asker wants off them."""
+    if workload.offload == "none":
+        return None
+    hardware, stands = ground.hardware, ground.platforms
+    pairs = [
+        (hardware.accelerators[chip], hardware.servers.get(server))
+        for chip, server in zip(stands.accelerator_id, stands.server_id, strict=True)
+    ]
+    memory = [(math.inf, math.inf)] * len(pairs)
+    drives = [drive_bytes_per_s(hardware, *pair) for pair in pairs] if workload.offload_to == "nvme" else memory
+    return HostTier(
+        weights=workload.offload == "states",
+        link_bytes_per_s=np.array([link_bytes_per_s(hardware, chip) for chip, _ in pairs]),
+        memory_bytes_per_s=np.array([memory_bytes_per_s(hardware, *pair) for pair in pairs]),
+        drive_read_bytes_per_s=np.array([read for read, _ in drives]),
+        drive_write_bytes_per_s=np.array([write for _, write in drives]),
+    )

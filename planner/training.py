@@ -52,9 +52,9 @@ class TrainingStage:
 
     def exact(self, chosen: Outcomes[TrainingColumns]) -> tuple[Outcomes[TrainingColumns], Recommend]:
         """The rows of `chosen` with their exact clusters, and what makes recommendations of some of them."""
-        needs = training_host_needs(self.ground, self.model.workload, chosen.columns.platform, chosen.servers)
-        clusters = designs(self.ground, chosen, needs)
         memory = training_memory(self.ground.subject.architecture, self.model.workload, chosen.columns)
+        needs = training_host_needs(self.ground, self.model.workload, chosen.columns.platform, chosen.servers, memory)
+        clusters = designs(self.ground, chosen, needs)
         known = self.model.evaluate(chosen.columns, memory.total_bytes, clusters)
 
         def recommend(order: Rows) -> tuple[Recommendation, ...]:
@@ -107,6 +107,8 @@ class TrainingStage:
             used_bytes=float(memory.total_bytes[row]),
             capacity_bytes=capacity,
             reserve_bytes=capacity * self.ground.request.assumptions.memory_reserve,
+            host_bytes=float(memory.host_bytes[row]),
+            nvme_bytes=float(memory.nvme_bytes[row]),
         )
 
 

@@ -133,7 +133,7 @@ class TrainingSearch:
         clusters first where nothing is known yet.
         """
         of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.model.usable_bytes)
-        rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks)
+        rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks, self.model.workload)
         early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
         self._evaluate(candidates.take(early))
         late, alone = candidates.take(~early), pipelines.alone.take(of_cell[rows[~early]])
@@ -171,8 +171,9 @@ class TrainingSearch:
         used_bytes = self.model.memory_bytes(columns)
         excess = used_bytes / self.model.usable_bytes[columns.platform] - 1.0
         fits = excess <= 0.0
-        self.account.evaluated += int((~fits).sum())
-        self.account.rejected["memory"] += int((~fits).sum())
+        if not fits.all():
+            self.account.evaluated += int((~fits).sum())
+            self.account.rejected["memory"] += int((~fits).sum())
         self.account.miss(columns.platform[~fits], _MEMORY, excess[~fits])
         outcomes = self.model.evaluate(columns.take(fits), used_bytes[fits]).outcomes if fits.any() else Outcomes.none(columns)
         self.account.record(outcomes)

@@ -34,8 +34,15 @@ def memory_figure(shown: Recommendation) -> Figure:
         finding + ". " + "; ".join(f"{word(MEMORY_PARTS, code)}: {numbers.memory(size, language())}" for code, size in parts),
         _cascade(parts, use),
         Table(COLUMNS, rows),
-        say("Counted from the model's shapes; capacity as the driver leaves it."),
+        " ".join((say("Counted from the model's shapes; capacity as the driver leaves it."), *_kept_away(use))),
     )
+
+
+def _kept_away(use: MemoryUse) -> list[str]:
+    """What training keeps off a device."""
+    host, drives = (numbers.memory(size, language()) for size in (use.host_bytes, use.nvme_bytes))
+    said = [say("Host memory for each device: {size}.", size=host)] if use.host_bytes else []
+    return said + ([say("Drives for each device: {size}.", size=drives)] if use.nvme_bytes else [])
 
 
 def memory_finding(use: MemoryUse) -> str:

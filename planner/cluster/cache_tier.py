@@ -1,4 +1,4 @@
-"""Tiers below device memory that keep the KV cache of past prompts, and how fast an accelerator reads them (equation 4.2)."""
+"""Tiers below device memory, host memory and local drives, and how fast an accelerator reaches its share of them (equation 4.2)."""
 
 from __future__ import annotations
 
@@ -20,26 +20,35 @@ CacheTier = Literal["host", "nvme"]
 def read_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server | None, tier: CacheTier) -> float:
     """Rate at which one accelerator reads its share while all of the server do; NaN where its link to the host is not known.
 
-    Drives are read through host memory. The memory of a processor is host memory: what it keeps there it has already.
+    Drives are read through host memory.
+    """
+    link, memory = link_bytes_per_s(hardware, chip), memory_bytes_per_s(hardware, chip, server)
+    drives = drive_bytes_per_s(hardware, chip, server)[0] if tier == "nvme" else math.inf
+    return link if math.isnan(link) else min(link, memory, drives)
+
+
+def link_bytes_per_s(hardware: Hardware, chip: Accelerator) -> float:
+    """Rate of an accelerator's link to the host, one direction; NaN where it is not known. The memory of a processor is host
+    memory: what it keeps there it has already.
     """
     if chip.kind == "cpu":
-        link = chip.memory_bandwidth_bytes_per_s or math.nan
-    else:
-        rules = templates().host
-        link = (chip.host_link_bytes_per_s or math.nan) * (hardware.host_buses[rules.bus_id].measured_fraction or 1.0)
-    count = devices_per_server(chip, server)
+        return chip.memory_bandwidth_bytes_per_s or math.nan
+    return (chip.host_link_bytes_per_s or math.nan) * (hardware.host_buses[templates().host.bus_id].measured_fraction or 1.0)
+
+
+def memory_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server | None) -> float:
+    """An accelerator's share of the rate of host memory; infinite where the host is not known: the link limits then."""
     cpu = hardware.cpus.get((server.cpu_id if server else None) or "")
     memory = memory_bandwidth_bytes_per_s(hardware, cpu, max(1, server.cpu_count if server else 1))
-    shared = [memory / count] if memory else []
-    if tier == "nvme":
-        shared.append(drives_bytes_per_s(hardware) / count)
-    return min(link, *shared) if shared and not math.isnan(link) else link
+    return memory / devices_per_server(chip, server) if memory else math.inf
 
 
-def drives_bytes_per_s(hardware: Hardware) -> float:
-    """Sequential reading of all drives of a server that keep the cache."""
+def drive_bytes_per_s(hardware: Hardware, chip: Accelerator, server: Server | None) -> tuple[float, float]:
+    """An accelerator's share of sequential reading and writing of a server's drives."""
     rules = templates().host
-    return rules.cache_drives * (hardware.storage[rules.cache_drive_id].seq_read_bytes_per_s or math.nan)
+    drive = hardware.storage[rules.cache_drive_id]
+    share = rules.cache_drives / devices_per_server(chip, server)
+    return share * (drive.seq_read_bytes_per_s or math.nan), share * (drive.seq_write_bytes_per_s or math.nan)
 
 
 def tier_drive_bytes(kept_bytes: FloatColumn) -> FloatColumn:

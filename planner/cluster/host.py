@@ -51,9 +51,14 @@ def training_memory_bytes(device_memory_bytes: Number) -> Number:
     return 2 * device_memory_bytes
 
 
+def with_headroom_bytes(kept_bytes: Number) -> Number:
+    """Host memory that holds `kept_bytes` and leaves room for the system (equation 5.6)."""
+    return kept_bytes + templates().host.memory_headroom_bytes
+
+
 def serving_memory_bytes(weight_bytes: Number, pinned_cache_bytes: Number) -> Number:
     """Host memory of a serving node: the weights, the pinned KV tier, and room for the system (equation 5.6)."""
-    return weight_bytes + pinned_cache_bytes + templates().host.memory_headroom_bytes
+    return with_headroom_bytes(weight_bytes + pinned_cache_bytes)
 
 
 def training_drive_bytes(checkpoint_share_bytes: Number, dataset_share_bytes: Number) -> Number:

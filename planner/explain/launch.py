@@ -215,6 +215,7 @@ def _training_settings(work: Training, shown: Recommendation) -> dict[str, Value
         "recompute": strategy.recompute or "none",
         "precision": strategy.precision,
         "optimizer": work.optimizer,
+        "offload": "none" if work.offload == "none" else f"{work.offload} {work.offload_to}",
     }
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from planner.memory.activations import Selective
 from planner.memory.recipe_table import read_recipes, recipe_table
+from planner.request import Training
 
 _TABLE = Path(__file__).with_name("training_recipes.yaml")
 
@@ -81,6 +82,17 @@ class TrainingRecipe(BaseModel):
     def score_bytes(self) -> float:
         """Bytes of kept scores per head and pair of positions: softmax output; with dropout its mask and product (arXiv:2205.05198)."""
         return 5.0 if self.dropout else 2.0
+
+
+def planned_recipe(training: Training) -> TrainingRecipe:
+    """The recipe that plans are made with: Megatron-LM's, with what the asker keeps off the device (arXiv:2101.06840, arXiv:2104.07857)."""
+    return _planned(training.offload, training.offload_to)
+
+
+@cache
+def _planned(offload: str, offload_to: str) -> TrainingRecipe:
+    off = {"offloaded_optimizer": float(offload != "none"), "offloaded_weights": float(offload == "states"), "offloads_to": offload_to}
+    return training_recipe().model_copy(update=off)
 
 
 def training_frameworks() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model_db.architecture import Architecture
 from planner.memory.moving import BufferBytes, Moving, MovingBytes, buffers, moving
-from planner.memory.recipe import TrainingRecipe, training_recipe
+from planner.memory.recipe import TrainingRecipe, planned_recipe
 from planner.memory.stages import StageTable, Task, most_experts, stage_source
 from planner.memory.states import ModelStates, Own, StateBytes, model_states
 from planner.request import Training
@@ -51,8 +51,8 @@ class TrainingMemory:
 def training_memory(
     architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
 ) -> TrainingMemory:
-    """Memory of every candidate on its fullest device. `recipe`: habits of the software; None: Megatron-LM's."""
-    recipe = recipe or training_recipe()
+    """Memory of every candidate on its fullest device. `recipe`: habits of the software; None: the planned one."""
+    recipe = recipe or planned_recipe(training)
     memory = TrainingMemory(**{field.name: np.zeros(len(columns)) for field in fields(TrainingMemory)})
     if not len(columns):
         return memory
@@ -71,7 +71,7 @@ def training_memory_bytes(
     architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
 ) -> FloatColumn:
     """Bytes of every candidate on its fullest device: `total_bytes` of `training_memory`, which is all that a search asks for."""
-    recipe = recipe or training_recipe()
+    recipe = recipe or planned_recipe(training)
     total_bytes = np.zeros(len(columns))
     if len(columns):
         kinds, rows, own = _kinds(architecture, training, columns, recipe)

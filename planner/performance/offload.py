@@ -11,26 +11,51 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.performance.micro_batch import smooth_maximum
-from planner.search.columns import BoolColumn, FloatColumn
+from planner.search.columns import BoolColumn, FloatColumn, IntColumn
+
+
+@dataclass(frozen=True, slots=True)
+class HostTier:
+    """Where the devices of each platform keep what they offload, one entry a platform; rates are the device's own share.
+
+    weights               with ZeRO-3 the weights are kept there too, not the optimizer states alone
+    link_bytes_per_s      to the host, one direction; both directions run at once
+    memory_bytes_per_s    of the host
+    drive_*_bytes_per_s   of drives that hold the states; infinite where they stay in memory
+    """
+
+    weights: bool
+    link_bytes_per_s: FloatColumn
+    memory_bytes_per_s: FloatColumn
+    drive_read_bytes_per_s: FloatColumn
+    drive_write_bytes_per_s: FloatColumn
+
+    def keeps(self, platform: IntColumn, *, state_bytes: FloatColumn, updated_bytes: FloatColumn, weight_bytes: FloatColumn) -> Offload:
+        """What candidates on the rows `platform` keep there: all of their optimizer states, no activations."""
+        return Offload(
+            state_bytes=state_bytes,
+            updated_bytes=updated_bytes,
+            weight_bytes=weight_bytes if self.weights else np.zeros_like(weight_bytes),
+            activation_bytes=np.zeros_like(weight_bytes),
+            link_bytes_per_s=self.link_bytes_per_s[platform],
+            memory_bytes_per_s=self.memory_bytes_per_s[platform],
+            drive_read_bytes_per_s=self.drive_read_bytes_per_s[platform],
+            drive_write_bytes_per_s=self.drive_write_bytes_per_s[platform],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Offload:
-    """What one device keeps elsewhere and how fast that is, columns over candidates; rates are the device's own share.
+    """What one device keeps elsewhere and how fast that is, columns over candidates; rates as in `HostTier`.
 
     state_bytes           optimizer states (master copy and moments) that the host updates
     updated_bytes         16-bit weights that the update yields; gradients of as many bytes go to the host
-    updated_share         of the parameters that the device owns, how many the host updates
     weight_bytes          16-bit weights that are fetched for each pass of each micro-batch
     activation_bytes      kept activations of one micro-batch, sent away and fetched back
-    link_bytes_per_s      link to the host, one direction; both directions run at once
-    memory_bytes_per_s    memory of the host
-    drive_*_bytes_per_s   drives that hold the states; infinite where they stay in memory
     """
 
     state_bytes: FloatColumn
     updated_bytes: FloatColumn
-    updated_share: FloatColumn
     weight_bytes: FloatColumn
     activation_bytes: FloatColumn
     link_bytes_per_s: FloatColumn

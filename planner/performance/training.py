@@ -19,7 +19,7 @@ from planner.counting.flops import forward_flops_per_sample
 from planner.performance.collectives import Network, all_gather_s, all_reduce_s, point_to_point_s
 from planner.performance.efficiency import Efficiency
 from planner.performance.micro_batch import Method, MicroBatch, Shares, micro_batch, ranks_inside, smooth_maximum
-from planner.performance.offload import Offload, offload_s
+from planner.performance.offload import HostTier, offload_s
 from planner.performance.operations import ACTIVATION_BYTES, ExpertProduct, of_kind, operations, pipeline_layers
 from planner.request import Training
 from planner.search.columns import RECOMPUTES, SCHEDULES, FloatColumn, IntColumn, TrainingColumns
@@ -79,11 +79,11 @@ def training_step(
     platforms: Platforms,
     columns: TrainingColumns,
     efficiency: Efficiency,
-    offload: Offload | None = None,
+    tier: HostTier | None = None,
 ) -> TrainingStep:
-    """Step time of every candidate (equations 3.1 to 3.6); `offload` says what each keeps off the device."""
+    """Step time of every candidate (equations 3.1 to 3.6); with a `tier` optimizer states are kept off the device."""
     sequence = np.full(len(columns), float(training.sequence_tokens))
-    return step_of_sequences(architecture, training.method, training.optimizer, sequence, platforms, columns, efficiency, offload)
+    return step_of_sequences(architecture, training.method, training.optimizer, sequence, platforms, columns, efficiency, tier)
 
 
 def step_of_sequences(
@@ -94,7 +94,7 @@ def step_of_sequences(
     platforms: Platforms,
     columns: TrainingColumns,
     efficiency: Efficiency,
-    offload: Offload | None = None,
+    tier: HostTier | None = None,
 ) -> TrainingStep:
     """As `training_step`, with the tokens of a sequence as a column."""
     if len(columns) == 0:
@@ -113,11 +113,20 @@ def step_of_sequences(
     if np.any(columns.pp > 1):
         parts["pipeline transfers"] = _transfers_s(architecture, sequence_tokens, platforms, columns, rounds, busy_s, efficiency)
     parts["data parallel"] = _data_parallel_s(method, pass_.micro_batch, of_pass, platforms, columns, one_s, busy_s, efficiency)
-    parts["optimizer"] = _optimizer_s(method, optimizer, pass_.micro_batch, of_pass, columns, efficiency)
-    if offload is not None:
-        parts["optimizer"] = parts["optimizer"] * (1.0 - offload.updated_share)
-        full = columns.recompute == _FULL
-        parts["offload"] = offload_s(offload, rounds.astype(np.float64), full, busy_s, efficiency.physics.shard_overlap)
+    owned = _owned_elements(pass_.micro_batch, of_pass, columns)
+    trained = np.zeros(len(columns)) if method in ("lora", "qlora") else owned
+    if tier is None:
+        moved = efficiency.physics.optimizer * _OPTIMIZER_BYTES[optimizer] * trained
+        parts["optimizer"] = np.asarray(moved / efficiency.memory_bytes_per_s[columns.platform])
+    else:
+        away = tier.keeps(
+            columns.platform,
+            state_bytes=(_OPTIMIZER_BYTES[optimizer] / 2.0 - 3.0) * trained,  # read and written, beside gradients and weights
+            updated_bytes=2.0 * trained,
+            weight_bytes=np.where(columns.zero_stage >= 3, 2.0 * owned, 0.0),
+        )
+        repeated = columns.recompute == _FULL
+        parts["offload"] = offload_s(away, rounds.astype(np.float64), repeated, busy_s, efficiency.physics.shard_overlap)
     parts["step overhead"] = np.full(len(columns), efficiency.physics.step_ms * 1e-3)
     devices = columns.devices
     parts["stragglers"] = sum(parts.values()) * (efficiency.physics.straggler * np.sqrt(2.0 * np.log(devices)))
@@ -308,16 +317,11 @@ class _Groups:
         )
 
 
-def _optimizer_s(
-    method: Method, optimizer: str, run: MicroBatch, of_pass: NDArray[np.intp], columns: TrainingColumns, efficiency: Efficiency
-) -> FloatColumn:
-    """Memory traffic of the optimizer on the parameters a device owns (section 3.6)."""
-    if method in ("lora", "qlora"):
-        return np.zeros(len(columns))
+def _owned_elements(run: MicroBatch, of_pass: NDArray[np.intp], columns: TrainingColumns) -> FloatColumn:
+    """Parameters whose states a device holds."""
     replicas = columns.dp * columns.cp
     sharded = columns.zero_stage >= 1
     dense = run.dense_elements[of_pass] / np.where(sharded, np.minimum(columns.shard_group, replicas), 1)
     expert_replicas = np.maximum(columns.tp * replicas / (columns.ep * np.where(columns.ep > 1, 1, columns.tp)), 1)
     experts = run.expert_elements[of_pass] / np.where(sharded, np.minimum(columns.shard_group, expert_replicas), 1)
-    moved = efficiency.physics.optimizer * _OPTIMIZER_BYTES[optimizer] * (dense + experts) / columns.pp
-    return np.asarray(moved / efficiency.memory_bytes_per_s[columns.platform])
+    return np.asarray((dense + experts) / columns.pp)

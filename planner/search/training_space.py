@@ -118,7 +118,7 @@ class Choices:
         )
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn) -> tuple[Rows, TrainingColumns]:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn, training: Training) -> tuple[Rows, TrainingColumns]:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
     Returns the cell of each candidate, ascending, and the candidates.
@@ -142,7 +142,8 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColu
     rounded = np.maximum(1, np.rint(batch / (dp * micro)).astype(np.int32)) * dp * micro
     legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
     legal &= (dp * cells.cp[rows] * cells.tp[rows]) % cells.ep[rows] == 0
-    legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)  # nothing to shard over
+    if training.offload == "none":  # one rank has nothing to shard over, but may keep its states elsewhere
+        legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)
     return rows[legal], at_ranks(cells.take(rows[legal]), dp[legal], rounded[legal])
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from hardware_db import load_hardware
 from planner import PlanRequest, default_library, plan
-from planner.cluster.cache_tier import drives_bytes_per_s, read_bytes_per_s
+from planner.cluster.cache_tier import drive_bytes_per_s, read_bytes_per_s
 from planner.explain.launch import launches
 from planner.performance.kv_offload import break_even_bytes_per_s, cache_bytes, cache_ranks, tier_bytes
 from planner.performance.serving_demand import serving_demand
@@ -33,7 +33,7 @@ def test_a_tier_is_as_fast_as_its_slowest_part():
     server = HARDWARE.servers["dgx-h100"]
     host, flash = (read_bytes_per_s(HARDWARE, chip, server, tier) for tier in ("host", "nvme"))
     assert host == pytest.approx(0.88 * 63e9)
-    assert flash == pytest.approx(min(host, drives_bytes_per_s(HARDWARE) / 8))
+    assert flash == pytest.approx(min(host, drive_bytes_per_s(HARDWARE, chip, server)[0]))
     assert np.isnan(read_bytes_per_s(HARDWARE, HARDWARE.accelerators["google-tpu-v5p"], None, "host"))
 
 

@@ -85,7 +85,9 @@ def test_the_ranking_follows_the_objective(answers):
 def test_the_account_adds_up(answers):
     for answer in answers.values():
         search = answer.search
-        assert search.evaluated == search.feasible + sum(count for reason, count in search.rejected.items() if reason not in {"format", "engine"})
+        assert search.evaluated == search.feasible + sum(
+            count for reason, count in search.rejected.items() if reason not in {"format", "engine"}
+        )
         assert {item.accelerator_id for item in answer.recommendations}.isdisjoint({miss.accelerator_id for miss in search.nearest})
 
 

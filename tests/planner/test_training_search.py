@@ -12,7 +12,7 @@ from planner.library import default_library
 from planner.outcomes import objective_key, undominated
 from planner.request import Limits, PlanRequest
 from planner.search import training_space
-from planner.search.columns import PRECISIONS, TrainingColumns
+from planner.search.columns import TrainingColumns
 from planner.search.shape import ModelShape
 from planner.subject import subject
 from planner.trained_model import TrainedModel
@@ -62,7 +62,7 @@ def everything(model):
         alone = model.alone(pipelines)
         most = search.most_ranks(pipelines)
         pipeline_bound = model.pipeline_bounds(pipelines, alone, search.fewest_ranks(alone, most), most, search.goal.objectives)[0]
-        rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
+        rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32), model.workload)
         parts.append(candidates)
         bounds.append(np.stack([pipeline_bound[rows], search.bounds(candidates, alone.take(rows))[0]], axis=1))
     return TrainingColumns.concatenate([TrainingColumns.none(), *parts]), np.concatenate([np.zeros((0, 2)), *bounds])
@@ -86,9 +86,9 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
 
     key = objective_key(outcomes, objective)
     group = groups(candidates)
-    best = np.full(len(model.ground.precisions) * len(PRECISIONS), np.inf)
-    np.minimum.at(best, group, key)
     search = search_for(model)
+    best = np.full(len(search.goal.best), np.inf)
+    np.minimum.at(best, group, key)
     search.run(lambda share: None)
     assert np.allclose(search.goal.best, best, rtol=1e-12)
 
@@ -109,6 +109,8 @@ def small_space(seed):
         "global_batch_tokens": float(2 ** random.integers(15, 21)),
         "sequence_tokens": int(2 ** random.integers(9, 14)),
         "method": str(random.choice(["pretrain", "finetune", "lora"])),
+        "offload": str(random.choice(["none", "none", "optimizer", "states"])),
+        "offload_to": str(random.choice(["host", "nvme"])),
     }
 
 
@@ -120,9 +122,9 @@ def test_on_small_spaces_every_objective_finds_what_brute_force_finds(seed):
     outcomes = evaluated(model, candidates)
     group = groups(candidates)
     for objective in OBJECTIVES:
-        best = np.full(len(PRECISIONS), np.inf)
-        np.minimum.at(best, group, objective_key(outcomes, objective))
         search = search_for(model_for(objective=objective, **space))
+        best = np.full(len(search.goal.best), np.inf)
+        np.minimum.at(best, group, objective_key(outcomes, objective))
         search.run(lambda share: None)
         assert np.allclose(search.goal.best, best, rtol=1e-12), objective
 
@@ -152,7 +154,7 @@ def test_candidates_that_fit_and_end_in_time_have_no_fewer_ranks_than_their_cell
     pipelines = search.pipelines()
     of_cell, cells, fewest = pipelines.cells(np.arange(len(pipelines.alone.shared_s)), model.usable_bytes)
     everywhere = cells_on(model, 0)
-    _, candidates = training_space.with_counts(everywhere, search.counts, np.ones(len(everywhere), dtype=np.int32))
+    _, candidates = training_space.with_counts(everywhere, search.counts, np.ones(len(everywhere), dtype=np.int32), model.workload)
     fits = model.memory_bytes(candidates) <= model.usable_bytes[candidates.platform]
     key = ("tp", "pp", "virtual_stages", "cp", "ep", "micro_batch", "recompute", "precision", "zero_stage")
     rows = dict(zip(zip(*(getattr(cells, name).tolist() for name in key), strict=True), fewest, strict=True))
@@ -189,7 +191,7 @@ def test_every_candidate_is_whole():
     shape = ModelShape.of(model.ground.subject.architecture)
     cells = cells_on(model, 0)
     counts = training_space.device_counts(8, 64)[None, :]
-    _, candidates = training_space.with_counts(cells, counts, np.ones(len(cells), dtype=np.int32))
+    _, candidates = training_space.with_counts(cells, counts, np.ones(len(cells), dtype=np.int32), model.workload)
     assert np.isin(candidates.devices, counts).all()
     assert (candidates.global_batch % (candidates.dp * candidates.micro_batch) == 0).all()
     assert (np.abs(candidates.global_batch - 128) <= 13).all()

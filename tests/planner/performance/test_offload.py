@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from planner.performance.efficiency import load_efficiency
-from planner.performance.offload import Offload, host_update_s, link_s, offload_s
+from planner.performance.offload import HostTier, Offload, host_update_s, link_s, offload_s
 from planner.performance.training import step_of_sequences
 from tests.planner.performance.training_cases import A100, columns, model, platform
 
 NONE = np.zeros(1)
 NEVER, ALWAYS = np.array([False]), np.array([True])
-NOTHING = Offload(NONE, NONE, NONE, NONE, NONE, *(np.full(1, rate) for rate in (25e9, 200e9, np.inf, np.inf)))
+NOTHING = Offload(NONE, NONE, NONE, NONE, *(np.full(1, rate) for rate in (25e9, 200e9, np.inf, np.inf)))
 
 
 def of(**given):
@@ -55,16 +55,21 @@ def test_transfers_hide_behind_computation_and_the_update_does_not():
 
 
 def test_the_step_names_what_offloading_adds():
-    layout = columns(dp=8, zero_stage=1, global_batch=8)
+    layout = columns(dp=8, zero_stage=3, global_batch=8)
     stands = platform(A100)
-    moved = of(state_bytes=12e9, updated_bytes=2e9, updated_share=1.0)
-    alone, apart = (
-        step_of_sequences(
-            model("llama3.1-8b"), "pretrain", "adamw", np.array([4096.0]), stands, layout, load_efficiency().on(stands), choice
-        )
-        for choice in (None, moved)
+    optimizer, states = (HostTier(weights, *(np.full(1, rate) for rate in (25e9, 200e9, np.inf, np.inf))) for weights in (False, True))
+    alone, apart, further = (
+        step_of_sequences(model("llama3.1-8b"), "pretrain", "adamw", np.array([4096.0]), stands, layout, load_efficiency().on(stands), tier)
+        for tier in (None, optimizer, states)
     )
+    owned = 8_030_261_248 / 8
+    moved = of(state_bytes=12.0 * owned, updated_bytes=2.0 * owned)
     assert "offload" not in alone.parts_s
-    assert apart.parts_s["optimizer"][0] == 0.0
-    assert host_update_s(moved)[0] < apart.parts_s["offload"][0] < host_update_s(moved)[0] + link_s(moved, np.ones(1), NEVER)[0]
+    assert "optimizer" not in apart.parts_s
+    software = apart.parts_s["step overhead"][0] / alone.parts_s["step overhead"][0]
+    assert software == pytest.approx(1.0)
+    assert (
+        host_update_s(moved)[0] < apart.parts_s["offload"][0] * 1.01 < host_update_s(moved)[0] + link_s(moved, np.ones(1), NEVER)[0] + 0.1
+    )
+    assert further.parts_s["offload"][0] > apart.parts_s["offload"][0]
     assert apart.step_s[0] == pytest.approx(sum(part[0] for part in apart.parts_s.values()))
