@@ -12,6 +12,9 @@ from tests.browser.pages import WAIT_MS, opened, settled
 STATES = {
     "example": "/",
     "training": "/?v=1&model=llama3.1-8b&task=training&tokens=200000000000&max=64",
+    "roofline": "/?v=1&model=llama3.1-8b&task=serving&view=roofline&tab=room",
+    "frontier": "/?v=1&model=llama3.1-8b&task=serving&tab=frontier&base=2",
+    "sensitivity": "/?v=1&model=llama3.1-8b&task=serving&tab=sensitivity&lang=zh",
     "nothing fits": "/?v=1&model=llama3.1-405b&task=serving&ttft=0.01",
     "faulty link": "/?v=99",
     "start": "/start",
