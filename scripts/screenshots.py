@@ -20,12 +20,17 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 HEIGHT = 900
+COMPARED = "/compare?v=1&model=llama3.1-70b&task=serving" + "".join(
+    f"&with=model%3Dllama3.1-70b%26task%3Dserving%26rate%3D10%26show%3D{rank}" for rank in (1, 3)
+)
 PICTURES = (
     # name, address, width, colour scheme
     ("plan-light", "/", 1440, "light"),
     ("plan-dark", "/", 1440, "dark"),
     ("plan-narrow", "/", 390, "light"),
     ("training", "/?v=1&model=llama3.1-8b&task=training&tokens=1000000000000&days=30&max=1024", 1440, "light"),
+    ("roofline", "/?v=1&model=llama3.1-70b&task=serving&acc=nvidia-h100-sxm-80gb&view=roofline", 1440, "light"),
+    ("compare", COMPARED, 1440, "light"),
     ("nothing-fits", "/?v=1&model=llama3.1-405b&task=serving&ttft=0.01", 1440, "light"),
     ("model", "/model?v=1&model=deepseek-v3&task=serving", 1440, "light"),
     ("catalog", "/catalog", 1440, "light"),
