@@ -151,6 +151,8 @@ class Moe(Frozen):
     shared_ffn: Count = 0  # total width of the shared experts
     shared_gate: bool = False
     latent: Size | None = None  # width the routed experts work in, where it is not hidden
+    groups: Size = 1  # of experts, of which a token may use `top_groups`
+    top_groups: Size = 1
     name: str = ""
 
 

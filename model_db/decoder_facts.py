@@ -51,6 +51,8 @@ class MoeFacts(Frozen):
     shared_gate: bool = False
     router_bias: bool = False
     latent_hidden_dim: Size | None = None
+    groups: Size = 1
+    top_groups: Size = 1
     beside_dense: bool = False  # the layer has its dense feed-forward as well (Gemma 4)
 
 
@@ -316,6 +318,8 @@ def _feed_forward(facts: DecoderFacts, kind: str, ffn_dim: int) -> tuple[Layer, 
         shared_ffn=moe.shared_expert_ffn_dim,
         shared_gate=moe.shared_gate,
         latent=moe.latent_hidden_dim,
+        groups=moe.groups,
+        top_groups=moe.top_groups,
     )
     return (*dense, experts) if moe.beside_dense else (experts,)
 

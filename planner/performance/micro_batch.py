@@ -32,6 +32,7 @@ from planner.performance.operations import (
     memory_bytes,
     of_kind,
     operations,
+    places_reached,
 )
 from planner.search.columns import PRECISIONS, FloatColumn, IntColumn, TrainingColumns
 
@@ -324,8 +325,7 @@ def _communication(counted: Sequence[tuple[Operation, int]], hidden: int, shares
         inside = ranks_inside(shares.ep, np.ones_like(shares.ep), shares.domain)
         domains = shares.ep / inside
         for operation, count in of_kind(counted, ExpertProduct):
-            peers = np.where(domains > 1, domains, shares.ep)
-            copies = peers * (1.0 - (1.0 - 1.0 / np.maximum(peers, 1.0)) ** operation.top_k)
+            copies = places_reached(operation, np.where(domains > 1, domains, shares.ep))
             width = operation.k if operation.split == "column" else operation.n
             sent = ACTIVATION_BYTES * share.tokens / shares.tp * width * copies
             expert = expert + np.where(shares.ep > 1, count * all_to_all_s(sent, shares.ep, inside, network), 0.0)

@@ -63,6 +63,8 @@ class ExpertProduct:
     k: int
     split: Split
     gated: bool = False
+    groups: int = 1  # of experts, of which a token may use `top_groups`
+    top_groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,11 +295,12 @@ def _experts(layer: Moe, positions: int | None) -> Iterator[Operation]:
     if layer.latent is not None:
         yield MatrixProduct("projections", layer.latent, layer.hidden, "sequence", positions)
         yield MatrixProduct("projections", layer.hidden, layer.latent, "sequence", positions)
-    yield ExpertProduct("experts", layer.experts, layer.top_k, branches * layer.expert_ffn, width, "column", layer.gated)
+    routing = (layer.gated, layer.groups, layer.top_groups)
+    yield ExpertProduct("experts", layer.experts, layer.top_k, branches * layer.expert_ffn, width, "column", *routing)
     hidden_units = layer.top_k * layer.expert_ffn
     part = "gates" if layer.gated else "activations"
     yield MemoryPass(part, (branches + 1.0) * hidden_units, (2.0 * branches + 1.0) * hidden_units)
-    yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row", layer.gated)
+    yield ExpertProduct("experts", layer.experts, layer.top_k, width, layer.expert_ffn, "row", *routing)
     if layer.bias:  # bias and clamped activation have no fused kernel beside grouped products
         added = 2.0 * layer.top_k * (branches * layer.expert_ffn + width) + 4.0 * branches * hidden_units
         yield MemoryPass("activations", added, added)
@@ -349,6 +352,19 @@ def expert_product(operation: ExpertProduct, share: Share) -> Product:
     n = operation.n / share.expert_tp if operation.split == "column" else operation.n * np.ones_like(rows)
     k = operation.k / share.expert_tp if operation.split == "row" else operation.k * np.ones_like(rows)
     return Product(rows / hit, n, k, hit)
+
+
+def places_reached(operation: ExpertProduct, places: FloatColumn) -> FloatColumn:
+    """Of `places` that hold a token's experts in equal parts, how many it is sent to, in expectation (equation 3.3).
+
+    Where experts are grouped and a token may use `top_groups` of `groups`, it reaches the places of those alone: several for each group,
+    or fewer than groups where a place holds several.
+    """
+    groups, allowed = operation.groups, operation.top_groups
+    of_one = np.maximum(groups / places, 1.0)
+    missed = np.prod([np.maximum(groups - of_one - drawn, 0.0) / (groups - drawn) for drawn in range(allowed)], axis=0)
+    within = np.maximum(np.where(places > groups, places * (allowed / groups), places * (1.0 - missed)), 1.0)
+    return np.asarray(within * (1.0 - (1.0 - 1.0 / within) ** operation.top_k))
 
 
 def attended_positions(operation: AttentionCore, length: FloatColumn) -> FloatColumn:

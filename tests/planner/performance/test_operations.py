@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from planner.performance.operations import (
     of_kind,
     operations,
     pipeline_layers,
+    places_reached,
 )
 from tests.planner.performance.training_cases import model
 
@@ -61,3 +64,18 @@ def test_few_tokens_reach_few_experts():
 @pytest.mark.parametrize(("name", "layers"), [("llama3.1-405b", 126), ("gpt3-175b", 96), ("deepseek-v3", 61), ("bert-large", 24)])
 def test_pipelines_are_cut_between_the_layers_that_work(name, layers):
     assert pipeline_layers(model(name)) == layers
+
+
+@pytest.mark.parametrize("places", [2.0, 4.0, 8.0, 16.0, 64.0])
+def test_tokens_reach_the_places_of_their_groups_alone(places):
+    # DeepSeek-V3: 256 experts in 8 groups, of which a token uses 4 (arXiv:2412.19437); against draws
+    draws = np.random.default_rng(0)
+    drawn = []
+    for _ in range(2_000):
+        groups = draws.choice(8, 4, replace=False)
+        experts = draws.choice((32 * groups[:, None] + np.arange(32)).ravel(), 8, replace=False)
+        drawn.append(len(set(experts * int(places) // 256)))
+    grouped = ExpertProduct("experts", 256, 8, 1, 1, "column", gated=True, groups=8, top_groups=4)
+    assert places_reached(grouped, np.array([places]))[0] == pytest.approx(np.mean(drawn), rel=0.1)
+    free = replace(grouped, groups=1, top_groups=1)
+    assert places_reached(free, np.array([places]))[0] == pytest.approx(places * (1 - (1 - 1 / places) ** 8))
