@@ -16,8 +16,10 @@ from planner.outcomes import REASONS, Account, Outcomes, first_broken, limits_us
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates
 from planner.recommend import Recommend, recommendations
+from planner.request import Objective
 from planner.search.best_first import Rows
 from planner.search.columns import DeploymentColumns, FloatColumn, IntColumn, ServingColumns, chunks
+from planner.search.monotone import largest_true
 from planner.served_model import ServedModel, ServedReplicas
 from planner.serving_answer import Evaluated, Phases, described
 from planner.serving_clusters import Clusters, Designs
@@ -59,7 +61,8 @@ class ServingStage:
             if wanted == "disaggregated":
                 self._record_unfit(replicas, account)
             else:
-                keep(self.aggregated(replicas))
+                for limit in self._limits(replicas, goal.objectives):
+                    keep(self.aggregated(replicas, limit))
             if wanted != "aggregated":
                 pools.append((decode_pool(replicas), prefill_pool(replicas)))
             progress(min(1.0, part.stop / len(cells)))
@@ -70,11 +73,25 @@ class ServingStage:
             keep(outcomes)
         return Outcomes.concatenate(survivors), account
 
-    def aggregated(self, replicas: ServedReplicas) -> Outcomes[DeploymentColumns]:
-        """Replicas that prefill and decode: the largest batch within memory and the latency limits is their capacity; their
-        number follows from the peak rate, and the batch that they then really run from that.
+    def _limits(self, replicas: ServedReplicas, objectives: tuple[Objective, ...]) -> Iterator[IntColumn]:
+        """Places on the ladder of batches up to which replicas are filled, as far as `objectives` can tell them apart.
+
+        The fuller they are, the fewer are needed: money, power and carbon are least at the largest batch within memory and
+        the latency limits. Time is least at the smallest that the limits on devices, money and power allow; a frontier of
+        time wants all of them.
         """
         limit = replicas.limit()
+        yield limit
+        if objectives == ("time",):
+            too_many = largest_true(limit, lambda index: ~self.aggregated(replicas, index).feasible)
+            yield np.minimum(too_many + 1, limit)
+        elif "time" in objectives:
+            yield from (np.minimum(place, limit) for place in range(int(limit.max(initial=0))))
+
+    def aggregated(self, replicas: ServedReplicas, limit: IntColumn) -> Outcomes[DeploymentColumns]:
+        """Replicas that prefill and decode, filled up to the place `limit` of the ladder of batches: that is their capacity;
+        their number follows from the peak rate, and the batch that they then really run from that.
+        """
         capacity = replicas.rates_at(limit).requests_per_s
         count = self.model.count(capacity)
         batch = replicas.at_load(limit, self.model.peak_requests_per_s / count)

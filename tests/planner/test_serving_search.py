@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from planner.admission import admitted
+from planner.goals import BestOfEach, Frontier
 from planner.ground import ground
 from planner.library import default_library
+from planner.outcomes import Outcomes, objective_key, undominated
 from planner.pipeline import plan
 from planner.request import Limits, PlanRequest
 from planner.search import serving_space
@@ -16,7 +18,7 @@ from planner.subject import subject
 MODELS = ("llama3.2-1b", "llama3.1-8b", "qwen3-8b", "qwen3-30b-a3b", "gpt-oss-20b", "deepseek-v2-lite")
 
 
-def stage_for(seed):
+def stage_for(seed, **asked):
     """A random small space: one accelerator, few devices, one model, limits that some batches miss."""
     random = np.random.default_rng(seed)
     library = default_library()
@@ -31,7 +33,8 @@ def stage_for(seed):
             "ttft_s": float(10 ** random.uniform(-1, 1)),
             "tpot_s": float(10 ** random.uniform(-2, 0)),
             "engine": str(random.choice(["vllm", "sglang", "trtllm", "generic"])),
-        },
+        }
+        | asked,
         "limits": {"accelerators": [str(random.choice(usable))], "max_devices": int(random.choice([1, 2, 4, 8, 16]))},
     }
     request = PlanRequest.parse(raw)
@@ -76,7 +79,8 @@ def test_a_processor_serves_a_small_model_by_itself(accelerator):
 def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(seed):
     stage = stage_for(seed)
     cells = stage.model.cells(0)
-    outcomes = stage.aggregated(stage.model.replicas(cells))
+    replicas = stage.model.replicas(cells)
+    outcomes = stage.aggregated(replicas, replicas.limit())
     good = outcomes.take(outcomes.feasible)
     if not len(good):
         assert (outcomes.reason > 0).all()
@@ -88,3 +92,33 @@ def test_every_feasible_replica_carries_its_share_of_the_peak_within_the_limits(
     assert (rates.requests_per_s * good.replicas >= peak * (1 - 1e-9)).all()
     assert (good.capacity_per_s * stage.model.workload.utilisation_limit * good.replicas >= peak * (1 - 1e-6)).all()
     assert (good.devices >= good.replicas * good.columns.devices).all()
+
+
+def filled_to_every_batch(stage):
+    """Outcomes of all replicas filled to every place of the ladder of batches within memory and the latency limits."""
+    replicas = stage.model.replicas(stage.model.cells(0))
+    limit = replicas.limit()
+    return Outcomes.concatenate([stage.aggregated(replicas, np.minimum(place, limit)) for place in range(int(limit.max(initial=0)) + 1)])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fastest_and_every_frontier_of_time_are_those_of_all_batches(seed):
+    stage = stage_for(seed, deployment="aggregated")
+    outcomes = filled_to_every_batch(stage)
+    search = BestOfEach.of("time", 1)
+    stage.search(search, lambda share: None)
+    assert search.best.min(initial=np.inf) == pytest.approx(objective_key(outcomes, "time").min(initial=np.inf), rel=1e-12)
+    feasible = outcomes.take(outcomes.feasible)
+    for axes in (("cost", "time"), ("time", "power")):
+        stage.search(goal := Frontier(axes), lambda share: None)
+        first, second = (objective_key(feasible, axis) for axis in axes)
+        optimal = undominated(first, second)
+        assert np.allclose(goal.first, np.sort(first[optimal]), rtol=1e-12)
+        assert np.allclose(goal.second, np.sort(second[optimal])[::-1], rtol=1e-12)
+
+
+def test_more_accelerators_buy_shorter_answers():
+    request = {"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 50}, "limits": {"max_devices": 64}}
+    cheapest, fastest = (plan(PlanRequest.parse(request | {"objective": objective})).recommendations[0] for objective in ("cost", "time"))
+    assert fastest.performance.end_to_end_s < cheapest.performance.end_to_end_s
+    assert fastest.cost.total_usd > cheapest.cost.total_usd
