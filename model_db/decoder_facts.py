@@ -240,8 +240,9 @@ def _attention(facts: DecoderFacts, kind: str) -> tuple[Layer, ...]:
     return (full.model_copy(update=changes),)
 
 
-def _mla(facts: DecoderFacts) -> tuple[Layer, ...]:
-    mla = _required(facts.mla, "mla")
+def _mla(facts: DecoderFacts, kind: str) -> tuple[Layer, ...]:
+    """Latent attention; `mlashared` attends to the positions that the indexer of an earlier layer picked (GLM-5.2)."""
+    mla, indexed = _required(facts.mla, kind), kind == "mla"
     core = Mla(
         hidden=facts.hidden,
         heads=facts.heads,
@@ -250,8 +251,8 @@ def _mla(facts: DecoderFacts) -> tuple[Layer, ...]:
         nope_dim=mla.qk_nope_head_dim,
         rope_dim=mla.qk_rope_head_dim,
         v_head_dim=mla.v_head_dim,
-        index_heads=mla.index_heads,
-        index_dim=mla.index_head_dim,
+        index_heads=mla.index_heads if indexed else 0,
+        index_dim=mla.index_head_dim if indexed else 0,
         index_top_k=mla.index_topk,
     )
     if not mla.output_gate:
@@ -297,7 +298,7 @@ def _mixer(facts: DecoderFacts, kind: str) -> tuple[Layer, ...]:
         return kimi_delta_attention(facts.hidden, kda.heads, kda.head_dim, kda.conv)
     if kind.isdecimal():
         return _compressed(facts, int(kind))
-    return _mla(facts) if kind == "mla" else _state_space(facts, kind)
+    return _mla(facts, kind) if kind in {"mla", "mlashared"} else _state_space(facts, kind)
 
 
 def _feed_forward(facts: DecoderFacts, kind: str, ffn_dim: int) -> tuple[Layer, ...]:
