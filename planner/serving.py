@@ -97,7 +97,7 @@ class ServingStage:
         batch = replicas.at_load(limit, self.model.peak_requests_per_s / count)
         rates = replicas.rates(replicas.steps(batch), batch)
         deployments = DeploymentColumns.of(replace(replicas.columns, batch=batch))
-        return self._evaluated(deployments, count, capacity, rates, memory_share(replicas, batch))[1]
+        return self.evaluated(deployments, count, capacity, rates, memory_share(replicas, batch))[1]
 
     def disaggregated(self, decode: Pool, prefill: Pool) -> Iterator[Outcomes[DeploymentColumns]]:
         """All pairs of two pools, whose candidates fit into memory."""
@@ -106,7 +106,7 @@ class ServingStage:
             here, there = decode.take(left[part]), prefill.take(right[part])
             deployments = DeploymentColumns.of(here.columns, there.columns, there.replicas)
             rates = pair_rates(self.model, deployments, here.replicas, here.seconds, there.seconds)
-            yield self._evaluated(deployments, here.replicas, here.capacity_per_s, rates, np.zeros(len(here)))[1]
+            yield self.evaluated(deployments, here.replicas, here.capacity_per_s, rates, np.zeros(len(here)))[1]
 
     def _record_unfit(self, replicas: ServedReplicas, account: Account[DeploymentColumns]) -> None:
         """Replicas that not even one request fits into."""
@@ -116,7 +116,7 @@ class ServingStage:
         account.rejected.update({"memory": len(share)} if len(share) else {})
         account.miss(replicas.columns.platform[unfit], REASONS.index("memory"), np.maximum(share - 1.0, 0.0))
 
-    def _evaluated(
+    def evaluated(
         self,
         deployments: DeploymentColumns,
         count: IntColumn,
@@ -163,7 +163,7 @@ class ServingStage:
         running = Running.of(self.model, chosen.columns, chosen.replicas)
         clusters = Clusters.of(self.ground, chosen.columns, chosen.replicas)
         designs = clusters.designs(self.ground, chosen.rented, running.host_needs(clusters))
-        money, outcomes = self._evaluated(
+        money, outcomes = self.evaluated(
             chosen.columns, chosen.replicas, chosen.capacity_per_s, running.rates, running.memory_share, designs
         )
         known = Evaluated(running, clusters, designs, money, outcomes)
