@@ -37,21 +37,22 @@ def answered(request: PlanRequest, progress: Progress | None = None) -> Plan:
 def answered_by(known: Library, request: PlanRequest, progress: Progress | None = None) -> Plan:
     """The plan of `request` under the catalogs `known`: kept from before, or computed once for all who ask, and kept."""
     key = (request.digest(), known.digest)
+    if (answer := plans.get(key)) is not None:
+        metrics.PLANS.add("kept")
+        return answer
     origin = "shared"
 
-    def kept_or_computed(report: Progress) -> Plan:
+    def computed(report: Progress) -> Plan:
         nonlocal origin
-        if (answer := plans.get(key)) is not None:
-            origin = "kept"
-            return answer
         origin, start = "computed", perf_counter()
-        answer = plan(request, known, report)
+        if (answer := plans.get(key)) is None:  # nobody has computed it while this one came here
+            answer = plan(request, known, report)
+            plans.put(key, answer)
         metrics.PLAN_S.add(perf_counter() - start)
-        plans.put(key, answer)
         return answer
 
     try:
-        return flights.plan(key, kept_or_computed, progress or (lambda share: None))
+        return flights.plan(key, computed, progress or (lambda share: None))
     except RackwrightError:
         origin = "refused"
         raise

@@ -12,6 +12,7 @@ from dashboard.flights import Flights
 from dashboard.plan_store import PlanStore
 from facts.errors import Fault, RackwrightError
 from planner import PlanRequest, plan
+from planner.answer import Plan
 from tests.dashboard import sample
 
 KEY = ("request", "library")
@@ -94,7 +95,6 @@ def test_one_plan_is_computed_for_all_who_ask_at_the_same_time():
         engine.free.set()
         assert all(other.result(10) is first.result(10) for other in others)
     assert engine.asked == 1
-    engine.free.set()
     assert flights.plan(KEY, engine, lambda share: None) is not first.result()
 
 
@@ -115,30 +115,46 @@ def test_a_faulty_question_is_faulty_for_all():
     assert engine.asked == 1
 
 
-def test_when_the_first_one_goes_the_next_computes():
-    flights, engine, gone, waits = Flights(), Engine(), threading.Event(), threading.Event()
+@pytest.mark.parametrize("leaver", ["first", "second"])
+def test_one_may_leave_without_harm_to_the_other(leaver):
+    flights, engine, gone = Flights(), Engine(), threading.Event()
+    waits = {name: threading.Event() for name in ("first", "second")}
 
-    def leaves(_: float) -> None:
-        if gone.is_set():
-            raise StoppedError
+    def asks(name: str) -> Plan:
+        def progress(_: float) -> None:
+            waits[name].set()
+            if name == leaver and gone.is_set():
+                raise StoppedError
+
+        return flights.plan(KEY, engine, progress)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flights.plan, KEY, engine, leaves)
-        assert engine.started.wait(10)
-        second = pool.submit(flights.plan, KEY, engine, lambda share: waits.set())
-        assert waits.wait(10)
-        engine.started.clear()
+        both = {name: pool.submit(asks, name) for name in waits}
+        assert all(waiting.wait(10) for waiting in waits.values())
         gone.set()
         with pytest.raises(StoppedError):
-            first.result(10)
-        assert engine.started.wait(10)
+            both.pop(leaver).result(10)
         engine.free.set()
-        assert second.result(10).recommendations
-    assert engine.asked == 2
+        assert [other.result(10).recommendations for other in both.values()]
+    assert engine.asked == 1
 
 
-def test_who_waits_may_go_without_harm_to_who_computes():
-    flights, engine = Flights(), Engine()
+def test_the_engine_stops_when_the_last_one_has_left_and_the_next_starts_anew():
+    flights, engine = Flights(at_once=1), Engine()
+
+    def leaves(_: float) -> None:
+        raise StoppedError
+
+    for asked in (1, 2):
+        with pytest.raises(StoppedError):
+            flights.plan(KEY, engine, leaves)
+        assert engine.asked == asked
+    engine.free.set()
+    assert flights.plan(KEY, engine, lambda share: None).recommendations, "the only thread is free again"
+
+
+def test_what_waits_for_a_thread_and_is_left_is_not_computed_at_all():
+    flights, engine, never = Flights(at_once=1), Engine(), Engine()
 
     def leaves(_: float) -> None:
         raise StoppedError
@@ -147,6 +163,7 @@ def test_who_waits_may_go_without_harm_to_who_computes():
         first = pool.submit(flights.plan, KEY, engine, lambda share: None)
         assert engine.started.wait(10)
         with pytest.raises(StoppedError):
-            flights.plan(KEY, engine, leaves)
+            flights.plan(("another", ""), never, leaves)
         engine.free.set()
         assert first.result(10).recommendations
+    assert never.asked == 0
