@@ -96,7 +96,7 @@ def latency(option: Recommendation) -> str:
 
 def given(value: float) -> str:
     """A figure that the asker gave: shown as given, not padded to the digits of an estimate."""
-    return numbers.whole(int(value), language()) if float(value).is_integer() else numbers.number(value, language(), 4)
+    return numbers.exact(float(f"{value:.10g}"), language())
 
 
 def task(plan: Plan) -> str:

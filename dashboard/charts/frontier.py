@@ -130,7 +130,8 @@ def _dots(plan: Plan, view: Shown) -> list[_Dot]:
         ]
         figures_of_best = {_figures(dot.point) for dot in best}
         return [*best, *(dot for dot in seen if _figures(dot.point) not in figures_of_best)]
-    optimal = undominated(*(_losses(plan.frontier, name) for name in (view.across, view.up)))
+    losses = [_losses(plan.frontier, name) for name in (view.across, view.up)]
+    optimal = undominated(*losses) & np.isfinite(losses).all(axis=0)
     return [_Dot(dot.name, dot.point, bool(best)) for dot, best in zip(seen, optimal, strict=True)]
 
 
@@ -193,7 +194,7 @@ def _scatter(
 
 def _axes(x: Measure, y: Measure) -> tuple[alt.X, alt.Y]:
     """Both logarithmic."""
-    scale, axis = alt.Scale(type="log"), alt.Axis(format="~s", tickCount=6, grid=False)
+    scale, axis = alt.Scale(type="log", nice=False, padding=16), alt.Axis(format="~s", tickCount=6, grid=False)
     x_title, y_title = (say("{title}, log scale", title=say(measure.title)) for measure in (x, y))
     return alt.X("x:Q", title=x_title, scale=scale, axis=axis), alt.Y("y:Q", title=y_title, scale=scale, axis=axis)
 

@@ -51,6 +51,8 @@ def test_a_point_without_its_price_is_on_no_frontier_of_cost():
     plan = PLAN.model_copy(update={"frontier": points})
     assert [row["optimal"] for row in rows(chart(plan), "optimal")] == [False, True, True]
     assert [row["optimal"] for row in rows(chart(plan, Shown("devices", "time")), "optimal")] == [True, True, True]
+    fastest = (*PLAN.frontier[:2], PLAN.frontier[2].model_copy(update={"at_least": True}))
+    assert [row["optimal"] for row in rows(chart(PLAN.model_copy(update={"frontier": fastest})), "optimal")] == [True, True, False]
 
 
 def test_the_shown_option_is_marked_though_its_exact_cost_differs_from_the_estimate():
