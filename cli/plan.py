@@ -180,9 +180,11 @@ def _headline(best: Recommendation, language: Language) -> str:
 
 def _accelerators(best: Recommendation, language: Language) -> str:
     """Name of the accelerators, of both kinds where others prefill."""
-    if best.prefill is None or best.prefill.accelerator_id == best.accelerator_id:
+    if best.prefill is None:
         return best.accelerator_name
     count, name = numbers.whole(best.prefill.devices, language), best.prefill.accelerator_name
+    if best.prefill.accelerator_id == best.accelerator_id:
+        return tr("{accelerator}, {count} of them to prefill", language, accelerator=name, count=count)
     return tr(
         "{accelerator}, {count} of them {prefill} that prefill", language, accelerator=best.accelerator_name, count=count, prefill=name
     )

@@ -57,6 +57,7 @@ _GROUPED = (
     FormField("workload.peak_to_mean", mark("Peak over mean traffic (×)"), "workload", step=0.1),
     FormField("workload.ttft_s", mark("Time to first token, at most (ms)"), "limits", scale=1e-3, step=50.0),
     FormField("workload.tpot_s", mark("Time per output token, at most (ms)"), "limits", scale=1e-3, step=5.0),
+    FormField("workload.end_to_end_s", mark("Whole answer, at most (s)"), "limits", step=1.0, empty=mark("No limit")),
     # both
     FormField(
         "objective",

@@ -18,10 +18,13 @@ def known(value: float | None) -> float | Absent:
 
 
 def configuration(option: Recommendation) -> str:
-    """What to get: "3 × 8 NVIDIA H100 SXM", and the same for what prefills on other accelerators."""
+    """What to get: "3 × 8 NVIDIA H100 SXM", and how many prefill alone, or on what other accelerators."""
     part = option.prefill
-    if part is None or part.accelerator_id == option.accelerator_id:
+    if part is None:
         return _machines(option.devices, option.servers, option.accelerator_name)
+    if part.accelerator_id == option.accelerator_id:
+        machines = _machines(option.devices, option.servers, option.accelerator_name)
+        return say("{machines}, {count} of them to prefill", machines=machines, count=numbers.whole(part.devices, language()))
     decode = _machines(option.devices - part.devices, option.servers - part.servers, option.accelerator_name)
     return say("{decode} and {prefill} to prefill", decode=decode, prefill=_machines(part.devices, part.servers, part.accelerator_name))
 
@@ -41,7 +44,16 @@ def _machines(devices: int, servers: int, accelerator: str) -> str:
 def option_label(option: Recommendation) -> str:
     """An option in charts, lists and comparisons: "1 · 24 × NVIDIA H100 SXM"; an arrow leads from what prefills to what decodes."""
     part = option.prefill
-    if part is not None and part.accelerator_id != option.accelerator_id:
+    if part is not None and part.accelerator_id == option.accelerator_id:
+        return say(
+            "{rank} · {count} → {other} of {all} × {accelerator}",
+            rank=str(option.rank),
+            count=numbers.whole(part.devices, language()),
+            other=numbers.whole(option.devices - part.devices, language()),
+            all=numbers.whole(option.devices, language()),
+            accelerator=option.accelerator_name,
+        )
+    if part is not None:
         return say(
             "{rank} · {count} × {prefill} → {other} × {accelerator}",
             rank=str(option.rank),

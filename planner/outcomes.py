@@ -15,7 +15,7 @@ from planner.request import Limits, Objective
 from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, TrainingColumns
 
 # Why a candidate was rejected; index 0 is feasible. The order is the order in which limits are checked.
-REASONS = ("", "format", "engine", "memory", "ttft", "tpot", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
+REASONS = ("", "format", "engine", "memory", "ttft", "tpot", "end_to_end", "deadline", "devices", "budget", "power", *ROOM_LIMITS)
 
 
 Candidates = TypeVar("Candidates", TrainingColumns, DeploymentColumns)

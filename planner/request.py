@@ -79,6 +79,7 @@ class Serving(Frozen):
     output_tokens: int = request_field("workload.output_tokens")
     ttft_s: float = request_field("workload.ttft_s")
     tpot_s: float = request_field("workload.tpot_s")
+    end_to_end_s: float | None = request_field("workload.end_to_end_s")
     peak_to_mean: float = request_field("workload.peak_to_mean")
     prefix_hit_rate: float = request_field("workload.prefix_hit_rate")
     utilisation_limit: float = request_field("workload.utilisation_limit")

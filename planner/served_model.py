@@ -100,6 +100,12 @@ class ServedModel:
         """Replicas for the peak, each used up to the planned share of its capacity."""
         return sizing.replicas(self.peak_requests_per_s, capacity_requests_per_s * self.workload.utilisation_limit)
 
+    def limits_used(self, rates: ServingRates) -> list[tuple[str, FloatColumn]]:
+        """Use over allowance of each limit on latency, by its code."""
+        workload = self.workload
+        used = [("ttft", rates.ttft_s / workload.ttft_s), ("tpot", rates.tpot_s / workload.tpot_s)]
+        return used if workload.end_to_end_s is None else [*used, ("end_to_end", rates.end_to_end_s / workload.end_to_end_s)]
+
     @property
     def waited_tokens(self) -> float:
         """Tokens of a running request in whose time a new one waits for the steps in flight: a speculated step yields several."""
@@ -153,10 +159,10 @@ class ServedReplicas:
     def _max_batch(self) -> IntColumn:
         return np.maximum(self.memory.max_batch, 1)
 
-    def without_prompts(self, rows: BoolColumn) -> Self:
-        """The same where in `rows` no prompts disturb: other replicas prefill them."""
+    def without_prompts(self, rows: BoolColumn, elsewhere_s: float | FloatColumn = 0.0) -> Self:
+        """The same where in `rows` no prompts disturb: other replicas prefill them, in `elsewhere_s` of the time to the first token."""
         kept, prefill = (~rows).astype(np.float64), self.prefill
-        alone = PassTimes(kept * prefill.alone.total_s, {}, {}, kept * prefill.alone.weights_s)
+        alone = PassTimes(kept * prefill.alone.total_s + np.where(rows, elsewhere_s, 0.0), {}, {}, kept * prefill.alone.weights_s)
         found = Reused(*(kept * column for column in (self.reused.tokens, self.reused.tier_bytes, self.reused.load_s)))
         return replace(self, prefill=Prefill(alone, kept * prefill.alone_work_s, kept * prefill.work_s), reused=found)
 
@@ -193,11 +199,11 @@ class ServedReplicas:
 
     def limit(self) -> IntColumn:
         """Place on the ladder of the largest batch within memory and the latency limits; 0 where there is none."""
-        workload = self.model.workload
+        limits_used = self.model.limits_used
 
         def within_limits(index: IntColumn) -> BoolColumn:
-            found = self.rates_at(index)
-            return (found.ttft_s <= workload.ttft_s) & (found.tpot_s <= workload.tpot_s)
+            kept: BoolColumn = np.all([used <= 1.0 for _, used in limits_used(self.rates_at(index))], axis=0)
+            return kept
 
         top = self.top
         # Latencies grow with the batch, but for prompts that share passes; so the largest is tried before the bisection.

@@ -128,16 +128,14 @@ class ServingStage:
         """Size, money and limits of `count` decoding replicas that can do `capacity_per_s` requests/s each and use the share
         `memory` of what they may. Money and power are in closed form, or of the `exact` designs where these are given.
         """
-        workload, limits = self.model.workload, self.ground.request.limits
         clusters = Clusters.of(self.ground, deployments, count)
         money = clusters.charges(self.ground, exact)
         devices = clusters.paid_devices(money.rented)
         reason, excess = first_broken(
             [
                 ("memory", memory),
-                ("ttft", rates.ttft_s / workload.ttft_s),
-                ("tpot", rates.tpot_s / workload.tpot_s),
-                *limits_used(limits, devices, money),
+                *self.model.limits_used(rates),
+                *limits_used(self.ground.request.limits, devices, money),
             ]
         )
         outcomes = Outcomes(

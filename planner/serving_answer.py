@@ -80,11 +80,8 @@ def described(known: Evaluated, phases: Phases, row: int) -> Described:
         memory=_memory_use(model, running.decode.memory, outcomes.columns, row),
         bottleneck=bottleneck(decode.operations_s, decode.resources_s, row),
         roofline=_roofline(known, phases, row),
-        headroom={
-            "ttft": 1.0 - ttft_s / workload.ttft_s,
-            "tpot": 1.0 - tpot_s / workload.tpot_s,
-            "rate": 1.0 - model.peak_requests_per_s / capacity,
-        },
+        headroom={name: 1.0 - float(used[row]) for name, used in model.limits_used(rates)}
+        | {"rate": 1.0 - model.peak_requests_per_s / capacity},
         tokens=workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * period_s,
         period_s=period_s,
         split=TokenSplit(

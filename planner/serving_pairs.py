@@ -57,9 +57,20 @@ class Pool:
 
 
 def decode_pool(replicas: ServedReplicas) -> Pool:
-    """Replicas that only decode: the largest batch within memory and the limit on time per token is their capacity."""
+    """Replicas that only decode: the largest batch within memory and the limit on time per token is their capacity.
+
+    Under a limit on the whole answer they are sized in three ways: as if prompts took no time, the time that they take here, and
+    all of it, which leaves a batch of one.
+    """
+    limit_s = replicas.model.workload.end_to_end_s
+    left: tuple[float | FloatColumn, ...] = (0.0,) if limit_s is None else (0.0, unloaded_ttft_s(replicas), limit_s)
+    return Pool.concatenate(_decode_pool(replicas, elsewhere_s) for elsewhere_s in left)
+
+
+def _decode_pool(replicas: ServedReplicas, elsewhere_s: float | FloatColumn) -> Pool:
+    """`elsewhere_s` is left to the replica that prefills."""
     model = replicas.model
-    alone = replicas.without_prompts(np.ones(len(replicas.columns), dtype=np.bool_))
+    alone = replicas.without_prompts(np.ones(len(replicas.columns), dtype=np.bool_), elsewhere_s)
     limit = alone.limit()
     capacity = alone.rates_at(limit).requests_per_s
     count = model.count(capacity)

@@ -75,8 +75,8 @@ class Running:
     def limited_by(self) -> list[str]:
         """What keeps a decoding replica from a larger batch, by the code of the limit; "rate": one replica has enough of it."""
         limit, top = self.decode.limit(), self.decode.top
-        too_late = self.decode.rates_at(np.minimum(limit + 1, top)).ttft_s > self.model.workload.ttft_s
-        latency = np.where(too_late, "ttft", "tpot")
+        used = dict(self.model.limits_used(self.decode.rates_at(np.minimum(limit + 1, top))))
+        latency = np.array(list(used))[np.argmax(list(used.values()), axis=0)]
         codes: list[str] = np.where(self.count == 1, "rate", np.where(limit >= top, "memory", latency)).tolist()
         return codes
 

@@ -22,6 +22,8 @@ def nearest_miss(accelerator_id: str, reason: int, excess: float, request: PlanR
     match name:
         case "ttft" | "tpot" if isinstance(workload, Serving):
             change = {f"workload.{name}_s": _rounded_up(eased * (workload.ttft_s if name == "ttft" else workload.tpot_s))}
+        case "end_to_end" if isinstance(workload, Serving) and workload.end_to_end_s is not None:
+            change = {"workload.end_to_end_s": _rounded_up(eased * workload.end_to_end_s)}
         case "deadline" if not isinstance(workload, Serving):
             change = {"workload.deadline_days": _rounded_up(eased * workload.deadline_days)}
         case "devices":

@@ -37,6 +37,7 @@ def stage_for(seed, **changes):
             "ttft_s": float(10 ** random.uniform(-0.7, 1)),
             "tpot_s": float(10 ** random.uniform(-2, -0.5)),
             "deployment": "disaggregated",
+            "end_to_end_s": None if random.random() < 0.7 else float(10 ** random.uniform(0, 1.5)),
         },
         "objective": OBJECTIVES[seed % len(OBJECTIVES)],
         "site": {"acquisition": str(random.choice(["best", "buy", "rent"]))},

@@ -64,6 +64,22 @@ def test_the_largest_batch_is_that_of_trying_every_batch(seed):
     assert np.array_equal(replicas.batch_at(replicas.limit()), largest)
 
 
+@pytest.mark.parametrize("deployment", ["aggregated", "disaggregated"])
+def test_a_limit_on_the_whole_answer_is_kept_and_its_miss_is_mended(deployment):
+    def answered(limit_s):
+        workload = {"kind": "serving", "requests_per_s": 20, "deployment": deployment, "end_to_end_s": limit_s}
+        raw = {"model": "llama3.1-70b", "workload": workload, "limits": {"accelerators": ["nvidia-h100-sxm-80gb"]}}
+        return plan(PlanRequest.parse(raw), default_library())
+
+    loose, tight, hopeless = (answered(limit_s) for limit_s in (None, 4.0, 0.5))
+    assert loose.recommendations[0].performance.end_to_end_s > 4.0
+    assert all(option.performance.end_to_end_s <= 4.0 for option in tight.recommendations)
+    assert all("end_to_end" in option.headroom for option in tight.recommendations)
+    (miss,) = hopeless.search.nearest
+    assert miss.reason == "end_to_end"
+    assert answered(miss.change["workload.end_to_end_s"]).recommendations
+
+
 @pytest.mark.parametrize("accelerator", ["intel-xeon-6980p", "amd-epyc-9965"])
 def test_a_processor_serves_a_small_model_by_itself(accelerator):
     """One socket has no link to another accelerator: its rate is not known, and not needed."""
