@@ -13,7 +13,7 @@ import numpy as np
 from facts.version import VERSION
 from planner.answer import FrontierPoint, NearestMiss, Plan, PrefillPart, Recommendation, SearchCounts
 from planner.engine_support import other_engine, refusals
-from planner.explain.assumptions import assumptions, engine_assumptions
+from planner.explain.assumptions import assumptions, engine_assumptions, joining_assumptions
 from planner.explain.misses import nearest_miss
 from planner.goals import BestOfEach, Goal, groups
 from planner.ground import Ground
@@ -49,7 +49,11 @@ def plan(request: PlanRequest, library: Library | None = None, progress: Progres
         search=_counts(found, question),
         recommendations=found.recommendations,
         frontier=found.frontier,
-        assumptions=(*assumptions(request), *engine_assumptions(found.recommendations, question.ground.subject.name)),
+        assumptions=(
+            *assumptions(request),
+            *engine_assumptions(found.recommendations, question.ground.subject.name),
+            *joining_assumptions(found.recommendations),
+        ),
         sources=_sources(found.recommendations, library),
     )
 

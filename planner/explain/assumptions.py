@@ -45,6 +45,17 @@ def engine_assumptions(recommendations: Iterable[Recommendation], model: str) ->
     )
 
 
+def joining_assumptions(recommendations: Iterable[Recommendation]) -> tuple[Assumption, ...]:
+    """That two clusters reach each other, where other accelerators prefill than decode."""
+    apart = [option for option in recommendations if option.prefill and option.prefill.servers and option.bill]
+    names = dict.fromkeys(f"{option.prefill.accelerator_name} and {option.accelerator_name}" for option in apart if option.prefill)
+    row = field_table().fields["workload.deployment"]
+    if not names:
+        return ()
+    source = f"the links that join the networks of {'; '.join(names)} are not in the bill"
+    return (Assumption(field="workload.deployment", value="disaggregated", unit="", meaning=row.meaning, basis="estimate", source=source),)
+
+
 def _is_figure(row: RequestField) -> bool:
     return row.default not in (None, (), [])
 

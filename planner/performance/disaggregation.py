@@ -62,13 +62,6 @@ def prompts_per_s(work_s: FloatColumn, wait_s: FloatColumn) -> FloatColumn:
     return np.asarray(np.where(wait_s > 0.0, busy, _BUSIEST) / work_s)
 
 
-def matched_decode_replicas(pools: Pools, load: Load, batch: FloatColumn) -> FloatColumn:
-    """Decode replicas that one prefill replica keeps busy: n_dec / n_pf = mu_pf / mu_dec (equation 4.2, rate matching)."""
-    tpot_s = pools.decode.decode(batch, load.context_tokens).total_s
-    prefill_rate = 1.0 / pools.prefill.prefill(load.input_tokens, load.cached_tokens).work_s
-    return np.asarray(prefill_rate * load.output_tokens * tpot_s / batch)
-
-
 def disaggregated_loop(pools: Pools, load: Load, clients: FloatColumn, most: FloatColumn) -> ServingRates:
     """Means of the whole deployment when `clients` each send the next request as soon as the last is answered.
 

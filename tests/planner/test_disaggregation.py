@@ -178,7 +178,9 @@ def answered(**changes):
 
 
 def test_a_disaggregated_plan_shows_both_parts_and_one_bill():
-    found = answered().recommendations
+    plan_ = answered()
+    found = plan_.recommendations
+    assert any(assumption.field == "workload.deployment" and "not in the bill" in assumption.source for assumption in plan_.assumptions)
     apart = [option for option in found if option.prefill and option.prefill.accelerator_id != option.accelerator_id]
     assert all(option.prefill for option in found)
     for option in apart:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.performance.disaggregation import Pools, disaggregated_loop, matched_decode_replicas
+from planner.performance.disaggregation import Pools, disaggregated_loop
 from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import Load, _ttft_s, closed_loop, largest_batch, open_loop, saturated, static_batch
@@ -72,13 +72,6 @@ def test_disaggregated_decode_is_not_disturbed_by_prompts():
     together = closed_loop(alone, load, 64.0 * ONE, 256.0 * ONE)
     assert split.tpot_s[0] < together.tpot_s[0]
     assert split.tpot_s[0] == pytest.approx(alone.decode(split.batch, load.context_tokens).total_s[0])
-
-
-def test_matched_pools_prefill_as_many_requests_as_they_decode():
-    load, batch, alone = Load(2048.0, 512.0), 64.0 * ONE, replica()
-    pools = Pools(alone, alone, ONE, ONE, 400e9 * ONE)
-    decode_rate = matched_decode_replicas(pools, load, batch) * batch / (512.0 * alone.decode(batch, load.context_tokens).total_s)
-    assert decode_rate[0] == pytest.approx(1.0 / alone.prefill(2048.0).work_s[0])
 
 
 def test_prompts_that_wait_together_cost_less_each_than_one_alone():
