@@ -12,7 +12,7 @@ from tests.dashboard.test_plan_page import plain, text_of
 
 FEW = {"accelerators": ["nvidia-h100-sxm-80gb", "amd-mi300x", "nvidia-l40s"], "max_devices": 512}
 QUESTIONS = {
-    "grouped attention": {"model": "llama3.1-70b", "workload": {"kind": "serving", "requests_per_s": 10}},
+    "grouped attention": {"model": "llama3.1-70b", "workload": {"kind": "serving", "requests_per_s": 10, "kv_precision": "bf16"}},
     "latent attention": {"model": "deepseek-v3", "workload": {"kind": "serving", "requests_per_s": 5}},
     "windows": {"model": "gpt-oss-120b", "workload": {"kind": "serving", "requests_per_s": 5}},
     "training": {"model": "llama3.1-8b", "workload": {"kind": "training", "tokens": 1e10}},
