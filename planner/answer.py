@@ -233,6 +233,7 @@ class Support(Frozen):
     read: str
     precision: Literal["native", "weights", "runs", "unknown"]  # in units of the chip, widened on the way in, source does not say which
     model: Literal["listed", "unknown"]
+    transfer: Literal["known", "unknown"]  # of caches, from replicas that prefill to others
     sources: tuple[str, ...]
 
 

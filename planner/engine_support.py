@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from planner.answer import Refusal, Support
 from planner.ground import Ground
-from planner.performance.serving_support import format_support, model_support, serving_support
+from planner.performance.serving_support import format_support, model_support, serving_support, transfer_support
 from planner.request import Serving
 from planner.search.columns import PRECISIONS
 
@@ -25,7 +25,15 @@ def support(ground: Ground, platform: int, precision: int) -> Support | None:
     model = model_support(engine, ground.subject.names, chip)
     if facts is None or format_ == "none" or model == "none":
         return None
-    return Support(engine=engine, release=facts.release, read=facts.read, precision=format_, model=model, sources=facts.sources)
+    return Support(
+        engine=engine,
+        release=facts.release,
+        read=facts.read,
+        precision=format_,
+        model=model,
+        transfer=transfer_support(engine, chip),
+        sources=facts.sources,
+    )
 
 
 def refusals(ground: Ground) -> Iterator[Refusal]:

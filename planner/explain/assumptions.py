@@ -28,6 +28,9 @@ def engine_assumptions(recommendations: Iterable[Recommendation], model: str) ->
         about = option.support
         if about and about.model == "unknown":
             unknown.setdefault(f"the models that {about.engine} {about.release} names do not include {model}", {})
+        if about and option.prefill and about.transfer == "unknown":
+            said = f"no source says whether {about.engine} {about.release} moves caches between replicas of"
+            unknown.setdefault(said, {})[option.accelerator_name] = None
         if about and about.precision == "unknown":
             said = f"no source says whether {about.engine} {about.release} runs {option.strategy.precision} on"
             unknown.setdefault(said, {})[option.accelerator_name] = None

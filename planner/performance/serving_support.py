@@ -26,6 +26,7 @@ class EngineSupport(BaseModel):
     read: str
     sources: tuple[str, ...]
     vendors: tuple[str, ...] = ()
+    transfers: tuple[str, ...] = ()
     hardware: Mapping[str, Mapping[str, Support]]
     models: frozenset[str]
     only_on: Mapping[str, tuple[str, ...]] = {}
@@ -63,6 +64,12 @@ def model_support(engine: str, model: tuple[str, ...], accelerator: Accelerator)
     if needed and not set(needed) & set(_keys(accelerator)):
         return "none"
     return "listed" if facts.models & set(model) else "unknown"
+
+
+def transfer_support(engine: str, accelerator: Accelerator) -> Literal["known", "unknown"]:
+    """Whether `engine` is said to move caches between replicas on such hardware."""
+    facts = serving_support().get(engine)
+    return "known" if facts and accelerator.vendor in facts.transfers and accelerator.kind != "cpu" else "unknown"
 
 
 def _keys(accelerator: Accelerator) -> tuple[str, str]:

@@ -47,6 +47,13 @@ def test_what_no_source_says_is_tried_and_stands_among_the_assumptions():
     assert any("no source says whether vllm 0.14.0 runs bf16 on" in text and option.accelerator_name in text for text in told)
 
 
+@pytest.mark.parametrize(("accelerator", "told"), [("intel-gaudi3", True), ("amd-mi300x", False)])
+def test_whether_caches_can_be_moved_there_is_said_where_nobody_says_it(accelerator, told):
+    found = answered(accelerators=(accelerator,), deployment="disaggregated")
+    assert found.recommendations
+    assert any("moves caches between replicas" in assumption.source for assumption in found.assumptions) is told
+
+
 def test_known_support_is_named_and_no_assumption():
     found = answered(accelerators=("nvidia-h100-sxm-80gb",))
     assert all(option.support and option.support.precision == "native" for option in found.recommendations)
