@@ -11,13 +11,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.performance.disaggregation import fabric_transfer_s, layer_cache_bytes, prompts_per_s, queue_s
 from planner.performance.serving_efficiency import KV_BYTES
 from planner.performance.serving_loop import ServingRates
 from planner.request import Objective
 from planner.search.best_first import Rows
-from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns
+from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns
 from planner.search.dominance import non_dominated
 from planner.served_model import ServedModel, ServedReplicas
 from planner.sizing import servers
@@ -134,7 +135,7 @@ def _undominated(model: ServedModel, pool: Pool, before: Sequence[FloatColumn], 
     per_server = model.ground.platforms.devices_per_server[columns.platform]
     own, devices = servers(pool.replicas, columns.devices, per_server), pool.replicas.astype(np.float64) * columns.devices
     gaps = per_server % columns.devices != 0  # such replicas do not share servers with others
-    group = ((columns.platform * 16 + columns.precision) * 4 + columns.kv_precision) * 2 + gaps
+    group = _with_formats(columns.platform, columns) * 2 + gaps
     return pool.take(non_dominated(group, np.stack([*before, own, devices, pool.seconds, *after], axis=1)))
 
 
@@ -154,10 +155,15 @@ def _partners(model: ServedModel, decode: Pool, prefill: Pool) -> tuple[Rows, Ro
     """An order of the prefilling candidates, and where in it those begin, and how many, that go with each decoding one."""
     hardware, stands = model.ground.hardware, model.ground.platforms
     _, vendor = np.unique([hardware.accelerators[id_].vendor for id_ in stands.accelerator_id], return_inverse=True)
-    key, other = ((vendor[c.platform] * 16 + c.precision) * 4 + c.kv_precision for c in (decode.columns, prefill.columns))
+    key, other = (_with_formats(vendor[columns.platform], columns) for columns in (decode.columns, prefill.columns))
     order = np.argsort(other, kind="stable")
     first, last = (np.searchsorted(other[order], key, side=side) for side in ("left", "right"))
     return order, first, last - first
+
+
+def _with_formats(place: NDArray[np.integer], columns: ServingColumns) -> NDArray[np.integer]:
+    """`place` and the formats of weights and cache as one number."""
+    return (place * len(PRECISIONS) + columns.precision) * len(KV_PRECISIONS) + columns.kv_precision
 
 
 def pair_rates(
