@@ -73,15 +73,16 @@ class BestOfEach:
 
     def learn(self, outcomes: Outcomes[Candidates]) -> Outcomes[Candidates]:
         """Lower the figures of the groups."""
-        feasible = outcomes.take(outcomes.feasible)
-        if not len(feasible):
-            return feasible
-        key, of_group = objective_key(feasible, self.objective), groups(feasible.columns)
-        np.minimum.at(self.best, of_group, key)
-        order = np.lexsort((feasible.devices, key, of_group))
-        keep = undominated(feasible.cost_usd, feasible.time_s)
-        keep[order[np.unique(of_group[order], return_index=True)[1]]] = True
-        return feasible.take(keep)
+        rows = np.flatnonzero(outcomes.feasible)
+        key, of_group = objective_key(outcomes, self.objective)[rows], groups(outcomes.columns)[rows]
+        best = np.full_like(self.best, np.inf)
+        np.minimum.at(best, of_group, key)
+        np.minimum(self.best, best, out=self.best)
+        keep = undominated(outcomes.cost_usd[rows], outcomes.time_s[rows])
+        first = np.flatnonzero(key == best[of_group])
+        first = first[np.lexsort((outcomes.devices[rows[first]], of_group[first]))]
+        keep[first[np.unique(of_group[first], return_index=True)[1]]] = True
+        return outcomes.take(rows[keep])
 
 
 @dataclass(slots=True)
