@@ -152,7 +152,7 @@ def memory_bound_s(moved_bytes: FloatColumn, platform: IntColumn, efficiency: Ef
 class Condition:
     """Under what a platform runs, where it is known; the defaults are neutral.
 
-    recipe            of narrow formats: "mx" for blocks of 32 values, "row" for scales by row
+    recipe            of narrow formats: "mx" for blocks of 32 values, "nv" of 16 with two levels of scales, "row" for scales by row
     power_share       power limit over the accelerator's rating
     bandwidth_share   memory bandwidth of the part over that of the catalog entry
     """

@@ -193,6 +193,8 @@ def _recipe(label: str) -> str:
     text = label.lower()
     if "mx" in text:
         return "mx"
+    if "nvfp4" in text:
+        return "nv"
     return "row" if "rowwise" in text else ""
 
 

@@ -12,7 +12,7 @@ from tests.planner.performance.training_cases import A100, B300, GB200, GB300, H
 
 FOUNDRY = Condition("llm-foundry")
 BRIDGE = Condition("megatron-bridge", "26.04.01")
-BRIDGE_MX = replace(BRIDGE, recipe="mx")
+BRIDGE_MX, BRIDGE_NV = replace(BRIDGE, recipe="mx"), replace(BRIDGE, recipe="nv")
 MLPERF = Condition("mlperf-nemo", "v4.1")
 
 
@@ -66,11 +66,11 @@ def test_four_bit_products_help_dense_models_and_hardly_models_of_experts():
     # Megatron-Bridge: 1.2 to 1.4 times fp8 for Llama 3.1 405B, 1.03 for Nemotron 3 Super
     layout = {"tp": 4, "pp": 16, "virtual_stages": 8, "dp": 4, "global_batch": 1536}
     llama, nemotron = model("llama3.1-405b"), model("nemotron-3-super-120b-a12b")
-    dense = tokens_per_s(llama, GB200, 8192, BRIDGE, precision="fp4", **layout) / tokens_per_s(
+    dense = tokens_per_s(llama, GB200, 8192, BRIDGE_NV, precision="fp4", **layout) / tokens_per_s(
         llama, GB200, 8192, BRIDGE_MX, precision="fp8", **layout
     )
     spread = {"ep": 64, "dp": 64, "global_batch": 512}
-    experts = tokens_per_s(nemotron, GB300, 8192, BRIDGE, precision="fp4", **spread) / tokens_per_s(
+    experts = tokens_per_s(nemotron, GB300, 8192, BRIDGE_NV, precision="fp4", **spread) / tokens_per_s(
         nemotron, GB300, 8192, BRIDGE_MX, precision="fp8", **spread
     )
     assert 1.2 <= dense <= 1.4
