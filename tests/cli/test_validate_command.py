@@ -12,7 +12,7 @@ from measurements import measured_runs
 def table(tmp_path):
     lines = measured_runs("training_published").decode().splitlines()
     file = tmp_path / "runs.csv"
-    file.write_text("\n".join(lines[:8]) + "\n")
+    file.write_text("\n".join(lines[:8]).replace("Nemotron_3_5_Lightning", "Nobodys_Model") + "\n")
     return str(file)
 
 
