@@ -64,7 +64,7 @@ class ServingStage:
                 for limit in self._limits(replicas, goal.objectives):
                     keep(self.aggregated(replicas, limit))
             if wanted != "aggregated":
-                pools.append((decode_pool(replicas), prefill_pool(replicas)))
+                pools.append((decode_pool(replicas, goal.objectives), prefill_pool(replicas)))
             progress(min(1.0, part.stop / len(cells)))
         decode, prefill = (Pool.concatenate(kind) for kind in zip(*pools, strict=True))
         account.pruned += pair_count(self.model, decode, prefill)

@@ -6,8 +6,8 @@ another of its platform beats in size and time is in no best pair (method: searc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -53,31 +53,37 @@ class Pool:
     @classmethod
     def concatenate(cls, pools: Iterable[Self]) -> Self:
         """All candidates of `pools`, of which there is at least one."""
-        columns, *rest = zip(*((getattr(pool, item.name) for item in fields(cls)) for pool in pools), strict=True)
-        return cls(ServingColumns.concatenate(columns), *(np.concatenate(parts) for parts in rest))
+        every = list(pools)
+        return cls(
+            ServingColumns.concatenate([pool.columns for pool in every]),
+            np.concatenate([pool.replicas for pool in every]),
+            np.concatenate([pool.capacity_per_s for pool in every]),
+            np.concatenate([pool.seconds for pool in every]),
+        )
 
 
-def decode_pool(replicas: ServedReplicas) -> Pool:
+def decode_pool(replicas: ServedReplicas, objectives: Sequence[Objective] = ()) -> Pool:
     """Replicas that only decode: the largest batch within memory and the limit on time per token is their capacity.
 
     Under a limit on the whole answer they are sized in three ways: as if prompts took no time, the time that they take here, and
-    all of it, which leaves a batch of one.
+    all of it, which leaves a batch of one. Where time is an objective, they are also filled with a single request.
     """
     limit_s = replicas.model.workload.end_to_end_s
     left: tuple[float | FloatColumn, ...] = (0.0,) if limit_s is None else (0.0, unloaded_ttft_s(replicas), limit_s)
-    return Pool.concatenate(_decode_pool(replicas, elsewhere_s) for elsewhere_s in left)
+    return Pool.concatenate(pool for elsewhere_s in left for pool in _decode_pools(replicas, elsewhere_s, alone_too="time" in objectives))
 
 
-def _decode_pool(replicas: ServedReplicas, elsewhere_s: float | FloatColumn) -> Pool:
-    """`elsewhere_s` is left to the replica that prefills."""
+def _decode_pools(replicas: ServedReplicas, elsewhere_s: float | FloatColumn, *, alone_too: bool) -> Iterator[Pool]:
+    """`elsewhere_s` is left to the replica that prefills; filled as far as the limits allow, and with one request if `alone_too`."""
     model = replicas.model
     alone = replicas.without_prompts(np.ones(len(replicas.columns), dtype=np.bool_), elsewhere_s)
     limit = alone.limit()
-    capacity = alone.rates_at(limit).requests_per_s
-    count = model.count(capacity)
-    batch = alone.at_load(limit, model.peak_requests_per_s / count)
-    seconds = alone.decode(batch.astype(np.float64)).total_s
-    return Pool(replace(replicas.columns, batch=batch), count, capacity, seconds).take(replicas.memory.max_batch >= 1)
+    for place in (limit, np.zeros_like(limit)) if alone_too else (limit,):
+        capacity = alone.rates_at(place).requests_per_s
+        count = model.count(capacity)
+        batch = alone.at_load(place, model.peak_requests_per_s / count)
+        seconds = alone.decode(batch.astype(np.float64)).total_s
+        yield Pool(replace(replicas.columns, batch=batch), count, capacity, seconds).take(replicas.memory.max_batch >= 1)
 
 
 def prefill_pool(replicas: ServedReplicas) -> Pool:

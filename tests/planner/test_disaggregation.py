@@ -13,7 +13,7 @@ from planner.request import Limits
 from planner.search.columns import DeploymentColumns, ServingColumns
 from planner.serving import ServingStage
 from planner.serving_clusters import Clusters
-from planner.serving_pairs import best_pools, decode_pool, pair_count, pairs, prefill_pool
+from planner.serving_pairs import Pool, best_pools, decode_pool, pair_count, pairs, prefill_pool
 from planner.serving_running import Running
 from planner.subject import subject
 
@@ -56,7 +56,7 @@ def stage_for(seed, **changes):
 def all_pools(stage):
     cells = ServingColumns.concatenate([stage.model.cells(platform) for platform in range(len(stage.ground.precisions))])
     replicas = stage.model.replicas(cells)
-    return decode_pool(replicas), prefill_pool(replicas)
+    return decode_pool(replicas, (stage.ground.request.objective,)), prefill_pool(replicas)
 
 
 def pruned(stage, decode, prefill):
@@ -79,6 +79,23 @@ def test_the_pairs_of_undominated_pools_hold_the_best_of_all_pairs(seed):
     assert finite == {option for option, key in few.items() if np.isfinite(key)}
     for option in finite:
         assert few[option] == pytest.approx(every[option], rel=1e-9)
+
+
+def test_pools_are_joined_whole():
+    decode, prefill = all_pools(stage_for(1))
+    joined = Pool.concatenate(pool for pool in (decode, prefill, decode.take(np.arange(1))))
+    assert np.array_equal(joined.seconds, np.concatenate([decode.seconds, prefill.seconds, decode.seconds[:1]]))
+    assert np.array_equal(joined.columns.tp, np.concatenate([decode.columns.tp, prefill.columns.tp, decode.columns.tp[:1]]))
+
+
+def test_prefill_is_sized_with_and_without_time_for_the_decode_step():
+    workload = {"kind": "serving", "deployment": "disaggregated", "ttft_s": 0.6, "tpot_s": 0.2}
+    stage = stage_for(0, model="llama3.1-8b", workload=workload, limits={"accelerators": ["nvidia-l40s"], "max_devices": 64})
+    _, prefill = all_pools(stage)
+    half = len(prefill) // 2
+    assert np.array_equal(prefill.columns.tp[:half], prefill.columns.tp[half:])
+    assert (prefill.capacity_per_s[:half] <= prefill.capacity_per_s[half:] + 1e-12).all()
+    assert (prefill.capacity_per_s[:half] < prefill.capacity_per_s[half:]).any()
 
 
 @pytest.mark.parametrize("seed", range(8))
