@@ -15,6 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.server import Server, load, started
+from dashboard.flights import AT_ONCE
 
 INPUT = "Mean traffic (requests/s)"
 FIGURES = 5  # of an answer's headline
@@ -30,8 +31,8 @@ def main() -> None:
 
 
 async def crowd(server: Server) -> None:
-    """One session warms the server up; then all of them, each with values of its own."""
-    await session(server.port, SESSIONS, rounds=1)
+    """A few at the same moment fill the memory that computing takes, however many there are; then all, each with values of its own."""
+    await asyncio.gather(*(session(server.port, SESSIONS * turn, rounds=1) for turn in range(1, AT_ONCE + 1)))
     before_bytes, before_cpu_s = server.resident_bytes, server.cpu_s
     results = await asyncio.gather(*(session(server.port, number, ROUNDS) for number in range(SESSIONS)), return_exceptions=True)
     failed = [result for result in results if isinstance(result, BaseException)]

@@ -11,7 +11,7 @@ from planner.answer import Plan
 from planner.pipeline import Progress
 
 AT_ONCE = 4  # more would only share the interpreter, each with arrays of its own
-LOOK_S = 0.1  # how often one who waits looks whether they are still wanted
+LOOK_S = 0.25  # how often one who waits looks whether they are still wanted
 
 
 class LeftError(Exception):

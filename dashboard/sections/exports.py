@@ -8,7 +8,7 @@ import streamlit as st
 import yaml
 
 from dashboard import report, session
-from dashboard.engine import library
+from dashboard.engine import answered_by, library
 from dashboard.language import language, say, speaking
 from dashboard.measures import Other
 from dashboard.tables import CSV_MIME, Table, file_name, table_of
@@ -17,6 +17,7 @@ from planner.answer import Plan, Recommendation
 from planner.library import Library
 from planner.links import encode_link
 from planner.pareto import configurations
+from planner.request import PlanRequest
 from planner.tables import BILL_COLUMNS, FRONTIER_COLUMNS, RECOMMENDATION_COLUMNS
 
 FRONTIER_ROWS = 100_000  # more than that and a spreadsheet is the wrong tool; the command line writes all of them as Parquet
@@ -25,29 +26,35 @@ FRONTIER_ROWS = 100_000  # more than that and a spreadsheet is the wrong tool; t
 def exports(plan: Plan, shown: Recommendation, other: Other | None) -> None:
     """The two usual files as buttons, the others one press away; each is made when it is asked for. The report compares with `other`."""
     name = (plan.model_name, plan.request.workload.kind, plan.catalog_release)
-    _table(say("Export options as CSV"), lambda: table_of(RECOMMENDATION_COLUMNS, plan.recommendations), file_name(name, ".csv"))
+    place, known, shown_name, request = st.context.url or "", library(), session.shown(), plan.request
+
+    def again() -> Plan:  # what a button holds lives as long as the session: not the plan, which is kept packed
+        return answered_by(known, request)
+
+    _table(say("Export options as CSV"), lambda: table_of(RECOMMENDATION_COLUMNS, again().recommendations), file_name(name, ".csv"))
     _table(say("Export bill as CSV"), lambda: table_of(BILL_COLUMNS, shown.bill), file_name((*name, "bill"), ".csv"))
-    place, known, shown_name = st.context.url or "", library(), session.shown()
     with st.popover(say("More exports")):
-        _table(say("Export frontier as CSV"), lambda: frontier_table(plan, known), file_name((*name, "frontier"), ".csv"))
+        _table(say("Export frontier as CSV"), lambda: frontier_table(request, known), file_name((*name, "frontier"), ".csv"))
         _file(
             say("Export question as YAML"),
-            lambda: question_yaml(plan),
+            lambda: question_yaml(request),
             file_name((*name, "question"), ".yaml"),
             "application/yaml",
         )
-        _file(say("Export plan as JSON"), lambda: plan.canonical_json().encode(), file_name((*name, "plan"), ".json"), "application/json")
+        _file(
+            say("Export plan as JSON"), lambda: again().canonical_json().encode(), file_name((*name, "plan"), ".json"), "application/json"
+        )
         _file(
             say("Export report as HTML"),
-            lambda: report.report(plan, shown, link_to(plan, shown_name, place), other).encode(),
+            lambda: report.report(again(), shown, link_to(again(), shown_name, place), other).encode(),
             file_name((*name, "report"), ".html"),
             "text/html",
         )
 
 
-def frontier_table(plan: Plan, known: Library) -> Table:
+def frontier_table(request: PlanRequest, known: Library) -> Table:
     """Every configuration that fits, those that none beats in both cost and time marked."""
-    return table_of(FRONTIER_COLUMNS, list(configurations(plan.request, library=known, most=FRONTIER_ROWS)))
+    return table_of(FRONTIER_COLUMNS, list(configurations(request, library=known, most=FRONTIER_ROWS)))
 
 
 def link_to(plan: Plan, name: str, place: str) -> str:
@@ -58,9 +65,9 @@ def link_to(plan: Plan, name: str, place: str) -> str:
         return ""
 
 
-def question_yaml(plan: Plan) -> bytes:
+def question_yaml(request: PlanRequest) -> bytes:
     """The request as `rackwright plan` reads it."""
-    return yaml.safe_dump(plan.request.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
+    return yaml.safe_dump(request.model_dump(mode="json"), sort_keys=False, allow_unicode=True).encode()
 
 
 def _table(label: str, table: Callable[[], Table], name: str) -> None:

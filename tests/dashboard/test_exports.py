@@ -15,7 +15,7 @@ from tests.dashboard import sample
 
 def test_the_question_reads_back_as_it_was_asked() -> None:
     plan = sample.plan(sample.TRAINING)
-    assert PlanRequest.parse(yaml.safe_load(question_yaml(plan))) == plan.request
+    assert PlanRequest.parse(yaml.safe_load(question_yaml(plan.request))) == plan.request
 
 
 def test_the_report_has_the_whole_address_of_the_option_that_it_tells() -> None:
@@ -41,7 +41,7 @@ def test_a_csv_has_units_in_its_columns_and_no_formula_in_its_cells() -> None:
 
 def test_the_frontier_has_every_configuration_that_fits_and_marks_those_that_none_beats() -> None:
     answer = plan(PlanRequest.parse({"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 20}}))
-    table = frontier_table(answer, default_library())
+    table = frontier_table(answer.request, default_library())
     names = [column.name for column in table.columns]
     marked = [row for row in table.rows if row[names.index("pareto")] == "yes"]
     assert len(table.rows) == min(answer.search.feasible, FRONTIER_ROWS) > len(answer.frontier)
