@@ -141,12 +141,13 @@ _CACHE = (_HALF, ("fp8", *_HALF), ("fp8", *_HALF))  # by KV_PRECISIONS
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRates:
-    """Kernels of an engine on some platforms: (flops/s, bytes/s, shortest time) x platforms x format."""
+    """Kernels of an engine on some platforms: (flops/s, bytes/s, shortest time) x platforms x format; rates of their memory."""
 
     matrix: FloatColumn  # formats: PRECISIONS
     experts: FloatColumn
     decode: FloatColumn  # formats: KV_PRECISIONS
     prefill_flops_per_s: FloatColumn
+    memory_bytes_per_s: FloatColumn
     widening: FloatColumn  # platforms x PRECISIONS: rate of grouped products of formats the chip lacks over that of 16 bit, else 1
 
     @classmethod
@@ -157,7 +158,8 @@ class MeasuredRates:
         matrix, experts, decode = (np.moveaxis(np.array([chip[part] for chip in rows]), 2, 0) for part in range(3))
         slower = np.minimum(experts[0] / experts[0][:, BF16, None], 1.0)
         widening = np.where(np.isnan(platforms.peak_flops_per_s), slower, 1.0)
-        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]), widening)
+        memory = platforms.memory_bandwidth_bytes_per_s
+        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]), memory, widening)
 
 
 def _chip_rates(
@@ -207,7 +209,11 @@ class ServingEfficiencyTable:
         return self.joined(MeasuredRates.of(self.kernels, platforms, engine), platforms.accelerator_id, engine)
 
     def joined(self, measured: MeasuredRates, accelerators: tuple[str, ...], engine: str) -> ServingEfficiency:
-        """Measured kernels times the fitted factors."""
+        """Measured kernels times the fitted factors; nothing reads memory faster than its data sheet says."""
+
+        def read_bytes_per_s(share: FloatColumn, kernels_bytes_per_s: FloatColumn) -> FloatColumn:
+            return np.minimum(share * kernels_bytes_per_s, measured.memory_bytes_per_s[:, None])
+
         fit, software = self.fit, self.fit.engine(engine)
         physics, compute = fit.physics, software.compute
         chips = [self._chip(name) for name in accelerators]
@@ -219,7 +225,7 @@ class ServingEfficiencyTable:
         ).T
         return ServingEfficiency(
             linear_flops_per_s=physics.linear_compute * compute * speed * format_speed * measured.matrix[0],
-            linear_bytes_per_s=physics.linear_bandwidth * memory * format_memory * measured.matrix[1],
+            linear_bytes_per_s=read_bytes_per_s(physics.linear_bandwidth * memory * format_memory, measured.matrix[1]),
             linear_s=physics.linear_launch * launch * measured.matrix[2],
             expert_flops_per_s=physics.expert_compute
             * physics.linear_compute
@@ -229,10 +235,10 @@ class ServingEfficiencyTable:
             * expert_speed
             * measured.widening
             * measured.matrix[0],
-            expert_bytes_per_s=physics.expert_bandwidth * memory * format_memory * expert_memory * measured.experts[1],
+            expert_bytes_per_s=read_bytes_per_s(physics.expert_bandwidth * memory * format_memory * expert_memory, measured.experts[1]),
             expert_s=physics.expert_launch * launch * measured.experts[2],
             attention_flops_per_s=physics.attention_compute * compute * prompts * measured.prefill_flops_per_s,
-            attention_bytes_per_s=physics.attention_bandwidth * memory * measured.decode[1],
+            attention_bytes_per_s=read_bytes_per_s(physics.attention_bandwidth * memory, measured.decode[1]),
             attention_s=physics.attention_launch * launch * measured.decode[2],
             all_reduce=physics.all_reduce,
             exchange=software.exchange,

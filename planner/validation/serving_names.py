@@ -62,6 +62,7 @@ class ServingNames(Frozen):
     models: tuple[tuple[str, str], ...]
     accelerators: tuple[tuple[str, str], ...]
     core_counting: tuple[str, ...]
+    narrow_caches: tuple[str, ...]
     input_tokens: Mapping[str, Estimate]
     benchmarks: Mapping[str, Lengths]
     limits: Mapping[str, Mapping[str, tuple[float, float]]]

@@ -83,7 +83,7 @@ def serving_published_run(position: int, row: Mapping[str, str], library: Librar
         architecture=library.models[model].architecture,
         accelerator=chip,
         precision=precision,
-        kv_precision=_kv_precision(row, engine, precision),
+        kv_precision=_kv_precision(row, engine, chip, precision),
         engine=engine,
         regime=regime,
         decode=decode,
@@ -139,10 +139,11 @@ def _layouts(row: Mapping[str, str], chip: str) -> tuple[Layout, Layout | None]:
     return Layout(tp, pp, ep, ranks, max(1, count // (tp * pp * ranks))), None
 
 
-def _kv_precision(row: Mapping[str, str], engine: str, precision: int) -> int:
-    """As stated; else FP8 beside narrow weights where the engine's published recipes do so."""
+def _kv_precision(row: Mapping[str, str], engine: str, chip: str, precision: int) -> int:
+    """As stated; else FP8 beside narrow weights where the published recipes of the engine or the chip do so."""
     stated = text_cell(row, "kv_precision").upper()
-    narrow = PRECISIONS[precision] in {"fp8", "fp4"} and engine == "trtllm"
+    does_so = engine == "trtllm" or chip.startswith(serving_names().narrow_caches)
+    narrow = PRECISIONS[precision] in {"fp8", "fp4"} and does_so
     return KV_PRECISIONS.index("fp8" if stated == "FP8" or (not stated and narrow) else "bf16")
 
 
