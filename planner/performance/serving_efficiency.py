@@ -141,12 +141,13 @@ _CACHE = (_HALF, ("fp8", *_HALF), ("fp8", *_HALF))  # by KV_PRECISIONS
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRates:
-    """Kernels of an engine on some platforms: (flops/s, bytes/s, shortest time) x platforms x format; rates of their memory."""
+    """Kernels of an engine on some platforms: (flops/s, bytes/s, shortest time) x platforms x format; peak and rate of memory."""
 
     matrix: FloatColumn  # formats: PRECISIONS
     experts: FloatColumn
     decode: FloatColumn  # formats: KV_PRECISIONS
     prefill_flops_per_s: FloatColumn
+    peak_flops_per_s: FloatColumn  # platforms x PRECISIONS
     memory_bytes_per_s: FloatColumn
     widening: FloatColumn  # platforms x PRECISIONS: rate of grouped products of formats the chip lacks over that of 16 bit, else 1
 
@@ -159,7 +160,7 @@ class MeasuredRates:
         slower = np.minimum(experts[0] / experts[0][:, BF16, None], 1.0)
         widening = np.where(np.isnan(platforms.peak_flops_per_s), slower, 1.0)
         memory = platforms.memory_bandwidth_bytes_per_s
-        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]), memory, widening)
+        return cls(matrix, experts, decode, np.array([chip[3] for chip in rows]), peaks, memory, widening)
 
 
 def _chip_rates(
@@ -209,7 +210,7 @@ class ServingEfficiencyTable:
         return self.joined(MeasuredRates.of(self.kernels, platforms, engine), platforms.accelerator_id, engine)
 
     def joined(self, measured: MeasuredRates, accelerators: tuple[str, ...], engine: str) -> ServingEfficiency:
-        """Measured kernels times the fitted factors; nothing reads memory faster than its data sheet says."""
+        """Measured kernels times the fitted factors; nothing computes or reads faster than its data sheet says."""
 
         def read_bytes_per_s(share: FloatColumn, kernels_bytes_per_s: FloatColumn) -> FloatColumn:
             return np.minimum(share * kernels_bytes_per_s, measured.memory_bytes_per_s[:, None])
@@ -223,18 +224,14 @@ class ServingEfficiencyTable:
         format_memory, format_speed, expert_memory, expert_speed = np.array(
             [(own.memory, own.compute, own.expert_memory, own.expert_compute) for own in formats]
         ).T
+        linear_flops_per_s = physics.linear_compute * compute * speed * format_speed * measured.matrix[0]
         return ServingEfficiency(
-            linear_flops_per_s=physics.linear_compute * compute * speed * format_speed * measured.matrix[0],
+            linear_flops_per_s=np.fmin(linear_flops_per_s, measured.peak_flops_per_s),
             linear_bytes_per_s=read_bytes_per_s(physics.linear_bandwidth * memory * format_memory, measured.matrix[1]),
             linear_s=physics.linear_launch * launch * measured.matrix[2],
-            expert_flops_per_s=physics.expert_compute
-            * physics.linear_compute
-            * compute
-            * speed
-            * format_speed
-            * expert_speed
-            * measured.widening
-            * measured.matrix[0],
+            expert_flops_per_s=np.fmin(
+                physics.expert_compute * expert_speed * measured.widening * linear_flops_per_s, measured.peak_flops_per_s
+            ),
             expert_bytes_per_s=read_bytes_per_s(physics.expert_bandwidth * memory * format_memory * expert_memory, measured.experts[1]),
             expert_s=physics.expert_launch * launch * measured.experts[2],
             attention_flops_per_s=physics.attention_compute * compute * prompts * measured.prefill_flops_per_s,
