@@ -75,3 +75,12 @@ def test_a_power_limit_slows_computation_less_than_proportionally(share):
     full, limited = (load_efficiency().on(platform(H100), Condition(power_share=value)) for value in (1.0, share))
     assert share < limited.product_flops_per_s[0, BF16] / full.product_flops_per_s[0, BF16] < 1.0
     assert limited.memory_bytes_per_s[0] == full.memory_bytes_per_s[0]
+
+
+def test_no_accelerator_trains_faster_than_its_data_sheet():
+    stands = platform(*load_hardware().accelerators)
+    rates, peak = load_efficiency().on(stands), stands.peak_flops_per_s
+    for computed in (rates.product_flops_per_s, rates.expert_flops_per_s):
+        assert (computed <= peak)[~np.isnan(peak)].all()
+    bandwidth = stands.memory_bandwidth_bytes_per_s
+    assert (rates.memory_bytes_per_s <= bandwidth)[~np.isnan(bandwidth)].all()
