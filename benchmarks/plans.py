@@ -40,7 +40,7 @@ def training_requests(random: np.random.Generator) -> list[PlanRequest]:
 
 
 def serving_requests(random: np.random.Generator, library: Library) -> list[PlanRequest]:
-    """Any language model of the library: rate, lengths and limits vary."""
+    """Any language model of the library: rate, lengths, limits and objective vary."""
     models = sorted(entry.id for entry in library.models.values() if entry.kind.startswith("decoder"))
     return [
         PlanRequest.parse(
@@ -54,6 +54,7 @@ def serving_requests(random: np.random.Generator, library: Library) -> list[Plan
                     "ttft_s": float(random.uniform(0.5, 5)),
                     "tpot_s": float(random.uniform(0.02, 0.2)),
                 },
+                "objective": str(random.choice(["cost", "cost", "time", "carbon", "power"])),
             }
         )
         for _ in range(REQUESTS)

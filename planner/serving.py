@@ -18,7 +18,7 @@ from planner.performance.serving_loop import ServingRates
 from planner.recommend import Recommend, recommendations
 from planner.request import Objective
 from planner.search.best_first import Rows
-from planner.search.columns import DeploymentColumns, FloatColumn, IntColumn, ServingColumns, chunks
+from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns, chunks
 from planner.search.monotone import largest_true
 from planner.served_model import ServedModel, ServedReplicas
 from planner.serving_answer import Evaluated, Phases, described
@@ -83,10 +83,18 @@ class ServingStage:
         limit = replicas.limit()
         yield limit
         if objectives == ("time",):
-            too_many = largest_true(limit, lambda index: ~self.aggregated(replicas, index).feasible)
+            too_many = largest_true(limit, lambda index: ~self._allowed(replicas, index))
             yield np.minimum(too_many + 1, limit)
         elif "time" in objectives:
             yield from (np.minimum(place, limit) for place in range(int(limit.max(initial=0))))
+
+    def _allowed(self, replicas: ServedReplicas, limit: IntColumn) -> BoolColumn:
+        """Whether as many replicas as it takes, each filled up to `limit`, are within the limits on devices, money, power, room."""
+        count = self.model.count(replicas.rates_at(limit).requests_per_s)
+        clusters = Clusters.of(self.ground, DeploymentColumns.of(replicas.columns), count)
+        money = clusters.charges(self.ground, None)
+        reason, _ = first_broken(limits_used(self.ground.request.limits, clusters.paid_devices(money.rented), money))
+        return np.asarray(reason == 0)
 
     def aggregated(self, replicas: ServedReplicas, limit: IntColumn) -> Outcomes[DeploymentColumns]:
         """Replicas that prefill and decode, filled up to the place `limit` of the ladder of batches: that is their capacity;
