@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from planner import PlanRequest, default_library
 from planner.question import Question
 from planner.search.columns import Columns, DeploymentColumns, ServingColumns, TrainingColumns, chunks
-from planner.serving import ServingStage
-from planner.serving_running import memory_share
-from planner.trained_model import TrainedModel
+from planner.serving.running import memory_share
+from planner.serving.stage import ServingStage
+from planner.training.model import TrainedModel
 
 CANDIDATES, TRIES = 1_000_000, 3
 ACCELERATORS = [

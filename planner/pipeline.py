@@ -12,7 +12,6 @@ import numpy as np
 
 from facts.version import VERSION
 from planner.answer import FrontierPoint, NearestMiss, Plan, PrefillPart, Recommendation, SearchCounts
-from planner.engine_support import other_engine, refusals
 from planner.explain.assumptions import assumptions, engine_assumptions, joining_assumptions
 from planner.explain.misses import nearest_miss
 from planner.goals import BestOfEach, Goal, groups
@@ -24,6 +23,7 @@ from planner.question import Question
 from planner.recommend import Recommend
 from planner.request import PlanRequest, Serving
 from planner.search.columns import DeploymentColumns, TrainingColumns
+from planner.serving.engine_support import other_engine, refusals
 
 _SHORTLIST = 40  # plans that are designed exactly
 

@@ -9,9 +9,9 @@ from planner.admission import admitted
 from planner.ground import Ground, ground
 from planner.library import Library
 from planner.request import PlanRequest, Serving
-from planner.serving import ServingStage
+from planner.serving.stage import ServingStage
 from planner.subject import subject
-from planner.training import TrainingStage
+from planner.training.stage import TrainingStage
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from planner.library import Library
 from planner.pipeline import Progress, plan
 from planner.request import Limits, PlanRequest, Serving, Training
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, ServingColumns
-from planner.served_model import ServedModel
+from planner.serving.model import ServedModel
 from planner.subject import subject
 
 TOKENS_PER_PARAMETER = 20.0  # compute-optimal training (Hoffmann et al., arXiv:2203.15556, table A3)

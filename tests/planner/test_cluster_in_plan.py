@@ -29,8 +29,8 @@ from planner.request import FabricChoice, Limits
 from planner.search import training_space
 from planner.search.columns import TrainingColumns
 from planner.subject import subject
-from planner.trained_model import TrainedModel
-from planner.training_search import TrainingSearch
+from planner.training.model import TrainedModel
+from planner.training.search import TrainingSearch
 from texts.words import COOLING, FAILURES, NETWORKS
 
 LIBRARY = default_library()

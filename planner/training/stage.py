@@ -26,8 +26,8 @@ from planner.recommend import Described, Recommend, recommendations
 from planner.search.best_first import Rows
 from planner.search.columns import PRECISIONS, RECOMPUTES, SCHEDULES, TrainingColumns
 from planner.search.shape import ModelShape
-from planner.trained_model import Evaluated, TrainedModel
-from planner.training_search import TrainingSearch
+from planner.training.model import Evaluated, TrainedModel
+from planner.training.search import TrainingSearch
 
 
 @dataclass(frozen=True, slots=True)

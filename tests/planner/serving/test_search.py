@@ -12,7 +12,7 @@ from planner.pipeline import plan
 from planner.request import Limits, PlanRequest
 from planner.search import serving_space
 from planner.search.columns import ServingColumns
-from planner.serving import ServingStage
+from planner.serving.stage import ServingStage
 from planner.subject import subject
 
 MODELS = ("llama3.2-1b", "llama3.1-8b", "qwen3-8b", "qwen3-30b-a3b", "gpt-oss-20b", "deepseek-v2-lite")

@@ -15,9 +15,9 @@ from planner.performance.kv_offload import tier_bytes
 from planner.performance.serving_loop import ServingRates
 from planner.performance.serving_step import ServingSteps
 from planner.search.columns import DeploymentColumns, FloatColumn, IntColumn, ServingColumns
-from planner.served_model import ServedModel, ServedReplicas
-from planner.serving_clusters import Clusters
-from planner.serving_pairs import pair_rates, prefill_queue_s, unloaded_ttft_s
+from planner.serving.clusters import Clusters
+from planner.serving.model import ServedModel, ServedReplicas
+from planner.serving.pairs import pair_rates, prefill_queue_s, unloaded_ttft_s
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from planner.request import Objective
 from planner.search.best_first import Rows
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns
 from planner.search.dominance import non_dominated
-from planner.served_model import ServedModel, ServedReplicas
+from planner.serving.model import ServedModel, ServedReplicas
 from planner.sizing import servers
 
 

@@ -11,7 +11,6 @@ from planner.answer import Interval, MemoryUse, Performance, PrefillPart, Prompt
 from planner.built import fabric
 from planner.economics.charges import Charges
 from planner.economics.cost import SECONDS_PER_YEAR
-from planner.engine_support import support
 from planner.explain.bottleneck import bottleneck
 from planner.explain.roofline import Phase, roofline, serving_phase
 from planner.memory.serving import ServingMemory
@@ -20,9 +19,10 @@ from planner.performance.serving_efficiency import load_serving_efficiency
 from planner.performance.serving_step import Replica
 from planner.recommend import Described, Prefilling, TokenSplit
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, DeploymentColumns, ServingColumns
-from planner.served_model import ServedModel
-from planner.serving_clusters import Clusters, Designs
-from planner.serving_running import Running, memory_parts
+from planner.serving.clusters import Clusters, Designs
+from planner.serving.engine_support import support
+from planner.serving.model import ServedModel
+from planner.serving.running import Running, memory_parts
 
 
 @dataclass(frozen=True, slots=True)

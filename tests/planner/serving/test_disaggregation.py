@@ -11,10 +11,10 @@ from planner.ground import ground
 from planner.outcomes import Outcomes, objective_key
 from planner.request import Limits
 from planner.search.columns import DeploymentColumns, ServingColumns
-from planner.serving import ServingStage
-from planner.serving_clusters import Clusters
-from planner.serving_pairs import Pool, best_pools, decode_pool, pair_count, pairs, prefill_pool
-from planner.serving_running import Running
+from planner.serving.clusters import Clusters
+from planner.serving.pairs import Pool, best_pools, decode_pool, pair_count, pairs, prefill_pool
+from planner.serving.running import Running
+from planner.serving.stage import ServingStage
 from planner.subject import subject
 
 OBJECTIVES = ("cost", "time", "throughput", "power", "carbon", "per_dollar", "per_watt")

@@ -15,8 +15,8 @@ from planner.search import training_space
 from planner.search.columns import TrainingColumns
 from planner.search.shape import ModelShape
 from planner.subject import subject
-from planner.trained_model import TrainedModel
-from planner.training_search import TrainingSearch
+from planner.training.model import TrainedModel
+from planner.training.search import TrainingSearch
 
 OBJECTIVES = ["cost", "time", "throughput", "power", "carbon"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from planner.cell_memory import CellMemory
 from planner.goals import Goal, groups
 from planner.outcomes import REASONS, Account, Outcomes
 from planner.search import training_space
@@ -15,7 +14,8 @@ from planner.search.best_first import Rows, best_first
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
 from planner.search.runs import place_in_run, run_begins
 from planner.search.shape import ModelShape
-from planner.trained_model import Alone, TrainedModel
+from planner.training.cell_memory import CellMemory
+from planner.training.model import Alone, TrainedModel
 
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")

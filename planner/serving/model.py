@@ -10,7 +10,6 @@ import numpy as np
 
 from planner import sizing
 from planner.cluster.cache_tier import read_bytes_per_s
-from planner.engine_support import runs
 from planner.ground import Ground
 from planner.memory.engines import serving_recipe
 from planner.memory.serving import ServingMemory, serving_memory
@@ -25,6 +24,7 @@ from planner.search import serving_space
 from planner.search.columns import KV_PRECISIONS, PRECISIONS, BoolColumn, FloatColumn, IntColumn, ServingColumns
 from planner.search.monotone import largest_true
 from planner.search.shape import ModelShape
+from planner.serving.engine_support import runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from planner.request import Objective
 from planner.search.best_first import Rows
 from planner.search.columns import BoolColumn, DeploymentColumns, FloatColumn, IntColumn, ServingColumns, chunks
 from planner.search.monotone import largest_true
-from planner.served_model import ServedModel, ServedReplicas
-from planner.serving_answer import Evaluated, Phases, described
-from planner.serving_clusters import Clusters, Designs
-from planner.serving_pairs import Pool, best_pools, decode_pool, pair_count, pair_rates, pairs, prefill_pool
-from planner.serving_running import Running, memory_share
+from planner.serving.clusters import Clusters, Designs
+from planner.serving.described import Evaluated, Phases, described
+from planner.serving.model import ServedModel, ServedReplicas
+from planner.serving.pairs import Pool, best_pools, decode_pool, pair_count, pair_rates, pairs, prefill_pool
+from planner.serving.running import Running, memory_share
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Serving: models on platforms, deployments of replicas, alone and in pairs, and what is recommended of them."""

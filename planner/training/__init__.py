@@ -1,0 +1,1 @@
+"""Training: models on platforms, the search for runs, and what is recommended of them."""
