@@ -1,4 +1,4 @@
-"""Runs of equal values in a sorted column."""
+"""Runs of equal values in a sorted column, and of consecutive rows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ def run_begins(*columns: NDArray[np.integer]) -> BoolColumn:
     for column in columns[1:]:
         begins[1:] |= column[1:] != column[:-1]
     return begins
+
+
+def ranges(first: NDArray[np.integer], many: NDArray[np.integer]) -> NDArray[np.intp]:
+    """`many` consecutive rows from each `first`, one range after the other."""
+    ends = np.cumsum(many)
+    return np.asarray(np.repeat(first - ends + many, many) + np.arange(ends[-1] if len(ends) else 0))
 
 
 def place_in_run(column: NDArray[np.integer]) -> NDArray[np.intp]:

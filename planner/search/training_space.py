@@ -16,7 +16,8 @@ import numpy as np
 
 from planner.request import Training
 from planner.search.best_first import Rows
-from planner.search.columns import RECOMPUTES, SCHEDULES, IntColumn, TrainingColumns
+from planner.search.columns import RECOMPUTES, SCHEDULES, BoolColumn, IntColumn, TrainingColumns
+from planner.search.runs import ranges
 from planner.search.shape import ModelShape, powers_of_two
 
 _MICRO_BATCHES = (1, 2, 4, 8)
@@ -118,7 +119,7 @@ class Choices:
         )
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn, training: Training) -> tuple[Rows, TrainingColumns]:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn) -> tuple[Rows, TrainingColumns]:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
     Returns the cell of each candidate, ascending, and the candidates.
@@ -137,14 +138,18 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColu
     first = np.searchsorted(place, kinds * _BEYOND + fewest_ranks)
     many = np.maximum(0, np.searchsorted(place, (kinds + 1) * _BEYOND) - first)
     rows = np.repeat(np.arange(len(cells)), many)
-    dp = offered[np.repeat(first - np.cumsum(many) + many, many) + np.arange(len(rows))]
+    dp = offered[ranges(first, many)]
     micro, batch = cells.micro_batch[rows], cells.global_batch[rows]
     rounded = np.maximum(1, np.rint(batch / (dp * micro)).astype(np.int32)) * dp * micro
     legal = np.abs(rounded - batch) <= BATCH_TOLERANCE * batch
     legal &= (dp * cells.cp[rows] * cells.tp[rows]) % cells.ep[rows] == 0
-    if training.offload == "none":  # one rank has nothing to shard over, but may keep its states elsewhere
-        legal &= (cells.zero_stage[rows] == 0) | (dp * cells.cp[rows] > 1)
     return rows[legal], at_ranks(cells.take(rows[legal]), dp[legal], rounded[legal])
+
+
+def has_shards(candidates: TrainingColumns, training: Training) -> BoolColumn:
+    """Whether the ZeRO stage does anything: one rank has nothing to shard over, but may keep its states elsewhere."""
+    alone = candidates.dp * candidates.cp == 1
+    return np.asarray((candidates.zero_stage == 0) | ~alone | (training.offload != "none"))
 
 
 def at_ranks(cells: TrainingColumns, dp: IntColumn, global_batch: IntColumn) -> TrainingColumns:

@@ -9,10 +9,11 @@ import numpy as np
 
 from planner.goals import Goal, groups
 from planner.outcomes import REASONS, Account, Outcomes
+from planner.request import Training
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
-from planner.search.runs import place_in_run, run_begins
+from planner.search.runs import place_in_run, ranges, run_begins
 from planner.search.shape import ModelShape
 from planner.training.cell_memory import CellMemory
 from planner.training.model import Alone, TrainedModel
@@ -44,16 +45,39 @@ class Pipelines:
     zero_stage: IntColumn
     memory: CellMemory
 
-    def cells(self, chosen: Rows, usable_bytes: FloatColumn) -> tuple[Rows, TrainingColumns, IntColumn]:
-        """(pipeline, columns, fewest ranks) of each cell of the pipelines `chosen`, with `usable_bytes` a device on each
-        platform; with fewer ranks a cell is known to be too large or too slow.
-        """
+    def cells(self, chosen: Rows, usable_bytes: FloatColumn) -> Cells:
+        """Those of the pipelines `chosen`, with `usable_bytes` a device on each platform."""
         many = self.first[chosen + 1] - self.first[chosen]
-        cell = np.repeat(self.first[chosen] - np.cumsum(many) + many, many) + np.arange(int(many.sum()))
-        pipeline = np.repeat(chosen, many)
-        columns = replace(self.columns.take(pipeline), zero_stage=self.zero_stage[cell])
-        too_few = self.memory.ranks_too_few(self.layout[cell], self.choice[cell], usable_bytes[columns.platform])
-        return pipeline, columns, np.maximum(too_few + 1, self.fewest[pipeline])
+        cell, pipeline = ranges(self.first[chosen], many), np.repeat(chosen, many)
+        too_few = self.memory.ranks_too_few(self.layout[cell], self.choice[cell], usable_bytes[self.columns.platform[pipeline]])
+        first = np.concatenate([[0], np.cumsum(many)])
+        return Cells(first, self.zero_stage[cell], np.maximum(too_few + 1, self.fewest[pipeline]))
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of some pipelines.
+
+    first         of each pipeline; one more entry ends the last
+    zero_stage    of each cell
+    fewest        ranks below which each cell is known to be too large or too slow
+    """
+
+    first: Rows
+    zero_stage: IntColumn
+    fewest: IntColumn
+
+    @property
+    def fewest_of_pipelines(self) -> IntColumn:
+        """Ranks below which no cell of a pipeline is worth trying."""
+        return np.minimum.reduceat(self.fewest, self.first[:-1])
+
+    def of(self, pipeline: Rows, candidates: TrainingColumns, training: Training) -> TrainingColumns:
+        """`candidates`, each of a `pipeline`, in all ZeRO stages that fit with their ranks."""
+        many = self.first[pipeline + 1] - self.first[pipeline]
+        cell = ranges(self.first[pipeline], many)
+        staged = replace(candidates.take(np.repeat(np.arange(len(pipeline)), many)), zero_stage=self.zero_stage[cell])
+        return staged.take((staged.dp >= self.fewest[cell]) & training_space.has_shards(staged, training))
 
 
 @dataclass(slots=True)
@@ -132,12 +156,14 @@ class TrainingSearch:
         """Evaluate the cells of some pipelines at the device counts that fit, end in time, and could still be best: small
         clusters first where nothing is known yet.
         """
-        of_cell, cells, fewest_ranks = pipelines.cells(chosen, self.model.usable_bytes)
-        rows, candidates = training_space.with_counts(cells, self.counts, fewest_ranks, self.model.workload)
+        training, cells = self.model.workload, pipelines.cells(chosen, self.model.usable_bytes)
+        rows, candidates = training_space.with_counts(pipelines.columns.take(chosen), self.counts, cells.fewest_of_pipelines)
         early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
-        self._evaluate(candidates.take(early))
-        late, alone = candidates.take(~early), pipelines.alone.take(of_cell[rows[~early]])
-        self._evaluate(late.take(self.goal.promising(groups(late), self.bounds(late, alone))))
+        self._evaluate(cells.of(rows[early], candidates.take(early), training))
+        late = np.flatnonzero(~early)
+        bounds = self.bounds(candidates.take(late), pipelines.alone.take(chosen[rows[late]]))
+        late = late[self.goal.promising(groups(candidates)[late], bounds)]
+        self._evaluate(cells.of(rows[late], candidates.take(late), training))
 
     def bounds(self, candidates: TrainingColumns, alone: Alone) -> tuple[FloatColumn, ...]:
         """What each candidate's figures cannot beat: its own cluster, running for the least time that its pipeline allows."""
