@@ -38,6 +38,9 @@ class Goal(Protocol):
     def promising(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> BoolColumn:
         """Rows whose bounds do not rule them out."""
 
+    def to_beat(self, group: IntColumn) -> FloatColumn:
+        """Figure of the first objective below which a candidate must be, whatever its others; infinite where there is none."""
+
     def learn(self, outcomes: Outcomes[Candidates]) -> Outcomes[Candidates]:
         """Take note of what was evaluated; returns the feasible rows worth keeping."""
 
@@ -70,6 +73,10 @@ class BestOfEach:
     def promising(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> BoolColumn:
         """Rows that could still be the best of their group."""
         return np.asarray(bounds[0] < self.best[group])
+
+    def to_beat(self, group: IntColumn) -> FloatColumn:
+        """The best of each group."""
+        return self.best[group]
 
     def learn(self, outcomes: Outcomes[Candidates]) -> Outcomes[Candidates]:
         """Lower the figures of the groups."""
@@ -106,6 +113,10 @@ class Frontier:
         """Rows that nothing found so far beats in both figures."""
         least = np.concatenate([[np.inf], self.second])  # second figure of the frontier up to a first figure
         return np.asarray(bounds[1] < least[np.searchsorted(self.first, bounds[0], side="right")])
+
+    def to_beat(self, group: IntColumn) -> FloatColumn:
+        """Nothing: a worse figure may go with a better other one."""
+        return np.full(len(group), np.inf)
 
     def learn(self, outcomes: Outcomes[Candidates]) -> Outcomes[Candidates]:
         """Move the frontier out."""

@@ -119,13 +119,14 @@ class Choices:
         )
 
 
-def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn) -> tuple[Rows, TrainingColumns]:
+def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColumn, most_ranks: IntColumn) -> tuple[Rows, TrainingColumns]:
     """Every cell at every device count that it divides: dp = count / (tp pp cp), the global batch rounded to fit.
 
     Returns the cell of each candidate, ascending, and the candidates.
 
     counts         shape (platforms, most counts), padded with 0
     fewest_ranks   of each cell: with fewer data-parallel ranks it is known to be too slow
+    most_ranks     of each cell: with more it is known not to matter
 
     A count is left out where the batch would have to change by more than 10 %, or where the experts' group does not divide
     the data-parallel devices.
@@ -136,7 +137,7 @@ def with_counts(cells: TrainingColumns, counts: IntColumn, fewest_ranks: IntColu
     offered = ranks[whole]  # of one kind of cell after the other, ascending
     place = np.repeat(np.arange(len(kind)), whole.sum(axis=1)) * _BEYOND + offered
     first = np.searchsorted(place, kinds * _BEYOND + fewest_ranks)
-    many = np.maximum(0, np.searchsorted(place, (kinds + 1) * _BEYOND) - first)
+    many = np.maximum(0, np.searchsorted(place, kinds * _BEYOND + most_ranks, side="right") - first)
     rows = np.repeat(np.arange(len(cells)), many)
     dp = offered[ranges(first, many)]
     micro, batch = cells.micro_batch[rows], cells.global_batch[rows]

@@ -29,6 +29,7 @@ from planner.search.best_first import Rows
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
 
 _SECONDS_PER_MINUTE = 60.0
+_UNKNOWN = 1e17  # figures from here on stand for what has no price or no known power
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,26 @@ class TrainedModel:
 
         parts = chunks(len(pipelines))
         return tuple(np.concatenate([np.zeros(0), *(bound(objective, part) for part in parts)]) for objective in objectives)
+
+    def most_ranks_below(
+        self, figure: FloatColumn, bound: FloatColumn, alone: Alone, fewest_ranks: IntColumn, most_ranks: IntColumn
+    ) -> IntColumn:
+        """Ranks beyond which no candidate of a pipeline is below `figure`, where `bound` is the pipeline's at the fewest ranks.
+
+        What is proportional to device-seconds grows with them, power with devices (method: search); time and unknown prices
+        set no such limit.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth = figure / bound
+            match self.ground.request.objective:
+                case "time" | "throughput":
+                    return most_ranks
+                case "power":
+                    ranks = growth * fewest_ranks
+                case _:
+                    ranks = (growth * (alone.shared_s + alone.fixed_s * fewest_ranks) - alone.shared_s) / alone.fixed_s
+        known = np.isfinite(ranks) & (bound < _UNKNOWN)
+        return np.where(known, np.clip(np.ceil(ranks), 0, most_ranks), most_ranks).astype(np.int32)
 
     @property
     def allowed_s(self) -> float:

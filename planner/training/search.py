@@ -110,7 +110,7 @@ class TrainingSearch:
             return self.goal.promising(group[rows], tuple(bound[rows] for bound in bounds))
 
         def open_pipelines(rows: Rows) -> None:
-            self._open(pipelines, rows)
+            self._open(pipelines, rows, bounds[0][rows])
             opened[rows] = True
             progress(float(opened.mean()))
 
@@ -152,16 +152,19 @@ class TrainingSearch:
             memory=memory,
         )
 
-    def _open(self, pipelines: Pipelines, chosen: Rows) -> None:
-        """Evaluate the cells of some pipelines at the device counts that fit, end in time, and could still be best: small
-        clusters first where nothing is known yet.
+    def _open(self, pipelines: Pipelines, chosen: Rows, bound: FloatColumn) -> None:
+        """Evaluate the cells of some pipelines, whose figures cannot beat `bound`, at the device counts that fit, end in time,
+        and could still be best: small clusters first where nothing is known yet.
         """
         training, cells = self.model.workload, pipelines.cells(chosen, self.model.usable_bytes)
-        rows, candidates = training_space.with_counts(pipelines.columns.take(chosen), self.counts, cells.fewest_of_pipelines)
+        columns, alone = pipelines.columns.take(chosen), pipelines.alone.take(chosen)
+        to_beat = self.goal.to_beat(groups(columns))
+        most = self.model.most_ranks_below(to_beat, bound, alone, pipelines.fewest[chosen], pipelines.most[chosen])
+        rows, candidates = training_space.with_counts(columns, self.counts, cells.fewest_of_pipelines, most)
         early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
         self._evaluate(cells.of(rows[early], candidates.take(early), training))
         late = np.flatnonzero(~early)
-        bounds = self.bounds(candidates.take(late), pipelines.alone.take(chosen[rows[late]]))
+        bounds = self.bounds(candidates.take(late), alone.take(rows[late]))
         late = late[self.goal.promising(groups(candidates)[late], bounds)]
         self._evaluate(cells.of(rows[late], candidates.take(late), training))
 

@@ -206,7 +206,9 @@ def test_the_search_with_stock_finds_what_enumeration_finds(objective):
         layouts, choices = search.layouts(platform), training_space.Choices.of(search.shape, model.workload)
         layout, choice = np.nonzero(layouts.devices[:, None] * choices.pp <= search.counts.max())
         cells = choices.cells(layouts.take(layout), choice)
-        _, placed = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
+        _, placed = training_space.with_counts(
+            cells, search.counts, np.ones(len(cells), dtype=np.int32), np.full(len(cells), 32, dtype=np.int32)
+        )
         parts.append(placed.take(training_space.has_shards(placed, model.workload)))
     candidates = TrainingColumns.concatenate(parts)
     best = np.full(len(search.goal.best), np.inf)

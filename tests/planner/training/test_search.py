@@ -50,6 +50,10 @@ def cells_on(model, platform):
     return choices.cells(layouts.take(layout), choice)
 
 
+def any_ranks(cells):
+    return np.ones(len(cells), dtype=np.int32), np.full(len(cells), 1_000_000, dtype=np.int32)
+
+
 def everything(model):
     """All candidates of the space, and the bounds of each: its pipeline's, its own."""
     search = search_for(model)
@@ -62,7 +66,7 @@ def everything(model):
         alone = model.alone(pipelines)
         most = search.most_ranks(pipelines)
         pipeline_bound = model.pipeline_bounds(pipelines, alone, search.fewest_ranks(alone, most), most, search.goal.objectives)[0]
-        rows, candidates = training_space.with_counts(cells, search.counts, np.ones(len(cells), dtype=np.int32))
+        rows, candidates = training_space.with_counts(cells, search.counts, *any_ranks(cells))
         real = training_space.has_shards(candidates, model.workload)
         rows, candidates = rows[real], candidates.take(real)
         parts.append(candidates)
@@ -85,6 +89,16 @@ def test_bounds_never_exceed_a_candidate_and_the_search_finds_the_best(objective
     known = exact < 1e30  # feasible, and with every figure that the objective needs
     assert known.sum() > 1_000
     assert (bounds[known] <= exact[known, None] * (1 + 1e-9) + 1e-12).all()
+
+    for figure in np.quantile(exact[known], [0.001, 0.1, 0.5]):  # what is below it has no more ranks than are tried for it
+        pipelines = dataclasses.replace(candidates, dp=np.ones_like(candidates.dp), zero_stage=np.ones_like(candidates.dp))
+        pipelines = dataclasses.replace(
+            pipelines, shard_group=candidates.cp, global_batch=search_for(model).layouts(0).global_batch[0] * np.ones_like(candidates.dp)
+        )
+        search, alone = search_for(model), model.alone(pipelines)
+        most = search.most_ranks(pipelines)
+        ranks = model.most_ranks_below(np.full(len(candidates), figure), bounds[:, 0], alone, search.fewest_ranks(alone, most), most)
+        assert (candidates.dp <= ranks)[known & (exact < figure)].all()
 
     key = objective_key(outcomes, objective)
     group = groups(candidates)
@@ -191,7 +205,7 @@ def test_every_candidate_is_whole():
     shape = ModelShape.of(model.ground.subject.architecture)
     cells = cells_on(model, 0)
     counts = training_space.device_counts(8, 64)[None, :]
-    _, candidates = training_space.with_counts(cells, counts, np.ones(len(cells), dtype=np.int32))
+    _, candidates = training_space.with_counts(cells, counts, *any_ranks(cells))
     assert np.isin(candidates.devices, counts).all()
     assert (candidates.global_batch % (candidates.dp * candidates.micro_batch) == 0).all()
     assert (np.abs(candidates.global_batch - 128) <= 13).all()
