@@ -32,9 +32,6 @@ class Goal(Protocol):
     def order(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> tuple[FloatColumn, IntColumn]:
         """(bound, group): rows of a group are opened by ascending bound, the same number of each group at a time."""
 
-    def unknown(self, group: IntColumn) -> BoolColumn:
-        """Rows that nothing feasible stands against yet."""
-
     def promising(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> BoolColumn:
         """Rows whose bounds do not rule them out."""
 
@@ -65,10 +62,6 @@ class BestOfEach:
     def order(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> tuple[FloatColumn, IntColumn]:
         """Group by group."""
         return bounds[0], group
-
-    def unknown(self, group: IntColumn) -> BoolColumn:
-        """Groups in which nothing feasible was found yet."""
-        return np.isinf(self.best[group])
 
     def promising(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> BoolColumn:
         """Rows that could still be the best of their group."""
@@ -104,10 +97,6 @@ class Frontier:
         """By the second bound within bins of the first, so that the whole frontier is approached at once."""
         place = np.argsort(np.argsort(bounds[0]))
         return bounds[1], (place * _BINS // max(1, len(place))).astype(np.int32)
-
-    def unknown(self, group: IntColumn) -> BoolColumn:
-        """All, until the first feasible candidate."""
-        return np.full(len(group), not len(self.first))
 
     def promising(self, group: IntColumn, bounds: tuple[FloatColumn, ...]) -> BoolColumn:
         """Rows that nothing found so far beats in both figures."""

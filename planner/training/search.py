@@ -13,14 +13,14 @@ from planner.request import Training
 from planner.search import training_space
 from planner.search.best_first import Rows, best_first
 from planner.search.columns import BoolColumn, FloatColumn, IntColumn, TrainingColumns, chunks
-from planner.search.runs import place_in_run, ranges, run_begins
+from planner.search.runs import ranges, run_begins
 from planner.search.shape import ModelShape
 from planner.training.cell_memory import CellMemory
 from planner.training.model import Alone, TrainedModel
 
 _NEAR_MOST = 0.9
 _MEMORY = REASONS.index("memory")
-_FIRST_PIPELINES, _FIRST_COUNTS = 8, 2  # opened a group, or a cell, before the first bound can close any
+_FIRST_PIPELINES, _FIRST_CANDIDATES = 8, 64  # opened a group before the first bound can close any
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +154,22 @@ class TrainingSearch:
 
     def _open(self, pipelines: Pipelines, chosen: Rows, bound: FloatColumn) -> None:
         """Evaluate the cells of some pipelines, whose figures cannot beat `bound`, at the device counts that fit, end in time,
-        and could still be best: small clusters first where nothing is known yet.
+        and could still be best, best-first again.
         """
         training, cells = self.model.workload, pipelines.cells(chosen, self.model.usable_bytes)
         columns, alone = pipelines.columns.take(chosen), pipelines.alone.take(chosen)
         to_beat = self.goal.to_beat(groups(columns))
         most = self.model.most_ranks_below(to_beat, bound, alone, pipelines.fewest[chosen], pipelines.most[chosen])
         rows, candidates = training_space.with_counts(columns, self.counts, cells.fewest_of_pipelines, most)
-        early = (place_in_run(rows) < _FIRST_COUNTS) & self.goal.unknown(groups(candidates))
-        self._evaluate(cells.of(rows[early], candidates.take(early), training))
-        late = np.flatnonzero(~early)
-        bounds = self.bounds(candidates.take(late), alone.take(rows[late]))
-        late = late[self.goal.promising(groups(candidates)[late], bounds)]
-        self._evaluate(cells.of(rows[late], candidates.take(late), training))
+        group, bounds = groups(candidates), self.bounds(candidates, alone.take(rows))
+
+        def promising(chosen: Rows) -> BoolColumn:
+            return self.goal.promising(group[chosen], tuple(bound[chosen] for bound in bounds))
+
+        def evaluate(chosen: Rows) -> None:
+            self._evaluate(cells.of(rows[chosen], candidates.take(chosen), training))
+
+        best_first(*self.goal.order(group, bounds), promising, evaluate, first=_FIRST_CANDIDATES)
 
     def bounds(self, candidates: TrainingColumns, alone: Alone) -> tuple[FloatColumn, ...]:
         """What each candidate's figures cannot beat: its own cluster, running for the least time that its pipeline allows."""
