@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -346,6 +347,20 @@ def test_every_decision_is_listed_and_has_its_three_parts():
         text = path.read_text(encoding="utf-8")
         assert path.name in index
         assert all(part in text for part in ("**Context.**", "**Decision.**", "**Consequences.**")), path.name
+
+
+def test_the_front_page_states_the_errors_that_calibration_found():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    train, serve = (
+        yaml.safe_load((ROOT / "measurements" / "fitted" / f"{kind}.yaml").read_text(encoding="utf-8")) for kind in ("training", "serving")
+    )
+    step, serving = train["errors_pct"]["family"], serve["errors"]
+    rows = [("training step time", step["median"], step["p90"], step["rows"])]
+    for name, quantity in (("serving, time per output token", "tpot_s"), ("serving, time to first token", "ttft_s")):
+        found = serving[f"serving_latency {quantity} all"]
+        rows.append((name, 100 * found["median"], 100 * found["p90"], found["rows"]))
+    for name, median, p90, runs in rows:
+        assert f"| {name} | {median:.1f} % | {p90:.1f} % | {runs} |" in text
 
 
 def test_every_command_of_the_front_page_is_understood():
