@@ -56,7 +56,7 @@ def training_memory(
     memory = TrainingMemory(**{field.name: np.zeros(len(columns)) for field in fields(TrainingMemory)})
     if not len(columns):
         return memory
-    kinds, rows, own = _kinds(architecture, training, columns, recipe)
+    (kinds, rows), own = _kinds(architecture, training, columns, recipe), Own.of(columns, most_experts(architecture))
     for place in chunks(len(columns)):
         kinds.fill(memory, place, rows.at(place), own.at(place))
     if recipe.offloads_to == "nvme":
@@ -71,13 +71,36 @@ def training_memory_bytes(
     architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
 ) -> FloatColumn:
     """Bytes of every candidate on its fullest device: `total_bytes` of `training_memory`, which is all that a search asks for."""
-    recipe = recipe or planned_recipe(training)
-    total_bytes = np.zeros(len(columns))
-    if len(columns):
-        kinds, rows, own = _kinds(architecture, training, columns, recipe)
-        for place in chunks(len(columns)):
-            total_bytes[place] = kinds.fullest(rows.at(place), own.at(place))[0] + recipe.runtime_bytes
-    return total_bytes
+    return MemoryByRanks.of(architecture, training, columns, recipe).total_bytes(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryByRanks:
+    """Memory of candidates whatever their ranks and batches: what does not depend on these is tabled once."""
+
+    kinds: _Kinds | None  # None: no candidates
+    rows: _Rows
+    experts: int
+
+    @classmethod
+    def of(
+        cls, architecture: Architecture, training: Training, columns: TrainingColumns, recipe: TrainingRecipe | None = None
+    ) -> MemoryByRanks:
+        """Of `columns`; software that keeps gathered weights is known for their own ranks and batches only."""
+        if not len(columns):
+            none = np.zeros(0, dtype=np.intp)
+            return cls(None, _Rows(none, none, none), 1)
+        kinds, rows = _kinds(architecture, training, columns, recipe or planned_recipe(training))
+        return cls(kinds, rows, most_experts(architecture))
+
+    def total_bytes(self, columns: TrainingColumns) -> FloatColumn:
+        """Bytes on the fullest device of the same candidates with the ranks and batches of `columns`."""
+        total_bytes = np.zeros(len(columns))
+        if self.kinds is not None:
+            own = Own.of(columns, self.experts)
+            for place in chunks(len(columns)):
+                total_bytes[place] = self.kinds.fullest(self.rows.at(place), own.at(place))[0] + self.kinds.recipe.runtime_bytes
+        return total_bytes
 
 
 def _stages(architecture: Architecture, training: Training, layouts: TrainingColumns, recipe: TrainingRecipe) -> StageTable:
@@ -85,8 +108,8 @@ def _stages(architecture: Architecture, training: Training, layouts: TrainingCol
     return source.table(layouts.tp, layouts.pp, layouts.virtual_stages)
 
 
-def _kinds(architecture: Architecture, training: Training, c: TrainingColumns, recipe: TrainingRecipe) -> tuple[_Kinds, _Rows, Own]:
-    """Tables of what depends on few columns, the rows of each candidate in them, and what is each candidate's own."""
+def _kinds(architecture: Architecture, training: Training, c: TrainingColumns, recipe: TrainingRecipe) -> tuple[_Kinds, _Rows]:
+    """Tables of what depends on few columns, and the rows of each candidate in them."""
     first, layout = distinct(c.tp, c.pp, c.virtual_stages)
     table = _stages(architecture, training, c.take(first), recipe)
     first, of_states = distinct(layout, c.zero_stage, c.precision)
@@ -98,7 +121,7 @@ def _kinds(architecture: Architecture, training: Training, c: TrainingColumns, r
         one_round = c.global_batch <= c.dp.astype(np.int64) * c.micro_batch * c.pp
     first, of_buffers = distinct(layout, c.schedule, one_round.astype(np.int8))
     held = buffers(table, layout[first], c.take(first), one_round[first], training, recipe)
-    return _Kinds.of(states, moves, held, recipe), _Rows(of_states, of_moving, of_buffers), Own.of(c, most_experts(architecture))
+    return _Kinds.of(states, moves, held, recipe), _Rows(of_states, of_moving, of_buffers)
 
 
 class _Rows(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.memory.training import MemoryByRanks
 from planner.search.best_first import Rows
 from planner.search.columns import FloatColumn, IntColumn, TrainingColumns
 from planner.search.training_space import Choices, at_ranks
@@ -29,7 +30,7 @@ class CellMemory:
 
     @classmethod
     def of(
-        cls, layouts: TrainingColumns, choices: Choices, memory_bytes: Callable[[TrainingColumns], FloatColumn], max_devices: int
+        cls, layouts: TrainingColumns, choices: Choices, memory_of: Callable[[TrainingColumns], MemoryByRanks], max_devices: int
     ) -> CellMemory:
         """Of all cells of `layouts`; those that differ in their platform alone share a column."""
         keys = np.stack([getattr(layouts, name) for name in _SAME_ON_ALL_PLATFORMS], axis=1)
@@ -41,9 +42,10 @@ class CellMemory:
         ranks = [1]
         while ranks[-1] < max_devices:
             ranks.append(ranks[-1] * _RANKS_STEP)
+        memory = memory_of(cells)
         total_bytes = np.full((len(ranks), len(distinct), len(choices)), np.inf)
         for row, count in enumerate(ranks):
-            total_bytes[row, layout, choice] = memory_bytes(at_ranks(cells, np.minimum(count, most), cells.global_batch))
+            total_bytes[row, layout, choice] = memory.total_bytes(at_ranks(cells, np.minimum(count, most), cells.global_batch))
         return cls(of_layout.ravel().astype(np.int32), total_bytes)
 
     @property

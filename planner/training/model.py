@@ -17,7 +17,7 @@ from planner.economics.cost import SECONDS_PER_DAY
 from planner.economics.holdings import Holdings
 from planner.exact import exact_holdings
 from planner.ground import Ground
-from planner.memory.training import training_memory_bytes
+from planner.memory.training import MemoryByRanks, training_memory_bytes
 from planner.outcomes import Outcomes, first_broken, limits_used
 from planner.performance.efficiency import Efficiency
 from planner.performance.offload import HostTier
@@ -166,6 +166,10 @@ class TrainedModel:
     def memory_bytes(self, columns: TrainingColumns) -> FloatColumn:
         """Bytes on the fullest device of every row."""
         return training_memory_bytes(self.ground.subject.architecture, self.workload, columns)
+
+    def memory_by_ranks(self, columns: TrainingColumns) -> MemoryByRanks:
+        """Memory of the same rows with other ranks."""
+        return MemoryByRanks.of(self.ground.subject.architecture, self.workload, columns)
 
     @property
     def usable_bytes(self) -> FloatColumn:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from planner.goals import Goal, groups
+from planner.memory.training import MemoryByRanks
 from planner.outcomes import REASONS, Account, Outcomes
 from planner.request import Training
 from planner.search import training_space
@@ -121,13 +122,13 @@ class TrainingSearch:
     def pipelines(self, progress: Callable[[float], None] = lambda share: None) -> Pipelines:
         """All cells that fit with the most ranks, by pipeline; the others are counted, and how nearly they fit."""
 
-        def memory_bytes(cells: TrainingColumns) -> FloatColumn:
+        def memory_of(cells: TrainingColumns) -> MemoryByRanks:
             progress(0.0)  # a model of many different layers takes long here, and who asked may have gone
-            return self.model.memory_bytes(cells)
+            return self.model.memory_by_ranks(cells)
 
         layouts = TrainingColumns.concatenate([self.layouts(platform) for platform in range(len(self.counts))])
         choices = training_space.Choices.of(self.shape, self.model.workload)
-        memory = CellMemory.of(layouts, choices, memory_bytes, self._max_devices)
+        memory = CellMemory.of(layouts, choices, memory_of, self._max_devices)
         usable_bytes, least_bytes = self.model.usable_bytes[layouts.platform], memory.least_bytes
         fits = least_bytes <= usable_bytes[:, None]
         nearest = np.where(fits, np.inf, least_bytes).min(axis=1, initial=np.inf) / usable_bytes - 1.0
