@@ -1,4 +1,4 @@
-"""The plans that this session compares: each a question and the name of the option that counts, at most four.
+"""The plans that are compared: each a question and the name of the option that counts, at most four.
 
 The first of them is the baseline. One that is pinned is what the page Plan compares with, too, whatever is asked there.
 """

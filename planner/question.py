@@ -9,8 +9,10 @@ from planner.admission import admitted
 from planner.ground import Ground, ground
 from planner.library import Library
 from planner.request import PlanRequest, Serving
+from planner.serving.model import ServedModel
 from planner.serving.stage import ServingStage
 from planner.subject import subject
+from planner.training.model import TrainedModel
 from planner.training.stage import TrainingStage
 
 
@@ -38,8 +40,8 @@ class Question:
         """The stage of a serving workload."""
         workload = self.ground.request.workload
         assert isinstance(workload, Serving)  # noqa: S101 the caller chose this stage by the workload
-        return ServingStage.on(self.ground, self.library.serving_efficiency.on(self.ground.platforms, workload.engine))
+        return ServingStage(ServedModel.on(self.ground, self.library.serving_efficiency.on(self.ground.platforms, workload.engine)))
 
     def training(self) -> TrainingStage:
         """The stage of a training workload."""
-        return TrainingStage.on(self.ground, self.library.training_efficiency.on(self.ground.platforms))
+        return TrainingStage(TrainedModel.on(self.ground, self.library.training_efficiency.on(self.ground.platforms)))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.cluster.platform import Platforms
 from planner.counting.flops import mean_causal_context
@@ -20,7 +19,6 @@ from planner.performance.collectives import Network, all_reduce_s, expert_exchan
 from planner.performance.serving_demand import AttentionDemand, ExpertDemand, ServingDemand
 from planner.performance.serving_efficiency import BF16, FOUR_BIT, KV_BYTES, WEIGHT_BYTES, ServingEfficiency
 from planner.search.columns import FloatColumn, IntColumn, ServingColumns
-from planner.search.distinct import distinct
 
 OPERATIONS = ("linear", "experts", "attention", "state", "head", "all_reduce", "all_to_all", "launch", "engine")
 ACTIVATION_BYTES = 2.0
@@ -83,12 +81,6 @@ class PassTimes:
     resources_s: dict[str, FloatColumn]
     weights_s: FloatColumn
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """The passes at `rows`."""
-        operations = {name: seconds[rows] for name, seconds in self.operations_s.items()}
-        resources = {name: seconds[rows] for name, seconds in self.resources_s.items()}
-        return type(self)(self.total_s[rows], operations, resources, self.weights_s[rows])
-
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
@@ -97,10 +89,6 @@ class Prefill:
     alone: PassTimes  # one prompt that arrives alone
     alone_work_s: FloatColumn  # time the replica loses to it: the other attention ranks wait in lockstep
     work_s: FloatColumn  # time it loses to one of many prompts that wait together: all ranks, stages and passes are full
-
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """The prompts at `rows`."""
-        return type(self)(self.alone.take(rows), self.alone_work_s[rows], self.work_s[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,27 +170,6 @@ class Replica:
         """Prompt tokens of one pass at most."""
         limit = np.asarray(stated)
         return np.where(limit == 0, self.efficiency.engine.batched_tokens, np.where(limit == 1, prompt, limit))
-
-
-def serving_steps(
-    demand: ServingDemand,
-    platforms: Platforms,
-    columns: ServingColumns,
-    *,
-    input_tokens: float,
-    context_tokens: float,
-    efficiency: ServingEfficiency,
-    cached_tokens: float = 0.0,
-) -> ServingSteps:
-    """A decode step of the columns' own batch at mean context `context_tokens`, and prompts of `input_tokens`.
-
-    Prompts do not depend on the batch: their time is computed once for all candidates that differ in nothing else.
-    """
-    c = columns
-    first, of_row = distinct(c.platform, c.tp, c.pp, c.ep, c.attention_dp, c.precision, c.kv_precision)
-    prefill = Replica.on(demand, platforms, c.take(first), efficiency).prefill(input_tokens, cached_tokens).take(of_row)
-    decode = Replica.on(demand, platforms, c, efficiency).decode(c.batch.astype(np.float64), context_tokens)
-    return ServingSteps(decode, prefill)
 
 
 def _device(demand: ServingDemand, platforms: Platforms, columns: ServingColumns, efficiency: ServingEfficiency) -> Device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from planner.economics.charges import Charges
 from planner.goals import Goal
 from planner.ground import Ground
 from planner.outcomes import REASONS, Account, Outcomes, first_broken, limits_used
-from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import ServingRates
 from planner.recommend import Recommend, recommendations
 from planner.request import Objective
@@ -32,11 +30,6 @@ class ServingStage:
     """The search for deployments of a served model."""
 
     model: ServedModel
-
-    @classmethod
-    def on(cls, ground: Ground, efficiency: ServingEfficiency) -> Self:
-        """The stage for the request of `ground`, whose workload is serving."""
-        return cls(ServedModel.on(ground, efficiency))
 
     @property
     def ground(self) -> Ground:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from planner.ground import Ground
 from planner.hosts import training_host_needs
 from planner.memory.training import TrainingMemory, training_memory
 from planner.outcomes import Account, Outcomes
-from planner.performance.efficiency import Efficiency
 from planner.performance.micro_batch import Shares
 from planner.recommend import Described, Recommend, recommendations
 from planner.search.best_first import Rows
@@ -35,11 +33,6 @@ class TrainingStage:
     """The search for runs of a trained model."""
 
     model: TrainedModel
-
-    @classmethod
-    def on(cls, ground: Ground, efficiency: Efficiency) -> Self:
-        """The stage for the request of `ground`, whose workload is training."""
-        return cls(TrainedModel.on(ground, efficiency))
 
     @property
     def ground(self) -> Ground:

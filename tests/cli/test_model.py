@@ -9,19 +9,10 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from tests.model_db import small_llama
 
 ROOT = Path(__file__).parent.parent.parent
-LLAMA = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 1000,
-    "max_position_embeddings": 512,
-}
+LLAMA = small_llama.LLAMA | {"max_position_embeddings": 512}
 LLAMA_TOTAL = 2 * 64 * 1000 + 64 + 2 * (2 * 64 + 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96)
 
 

@@ -16,22 +16,13 @@ from model_db.config_import.expressions import evaluate, field_names
 from model_db.config_import.fields import class_defaults
 from model_db.config_import.templates import FAMILIES, family_of, known_model_types
 from planner.counting import forward_flops_per_token, kv_cache_bytes_per_token, parameters, weight_bytes
+from tests.model_db.small_llama import LLAMA
 
 HERE = Path(__file__).parent
 COUNTS = json.loads((HERE / "transformers_counts.json").read_text(encoding="utf-8"))
 HUB = json.loads((HERE / "hub_configs.json").read_text(encoding="utf-8"))
 BY_HAND = read_yaml(HERE / "hand_configs.yaml")
 MODELS = load_models()
-LLAMA = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 1000,
-}
 
 
 def total(config):

@@ -19,18 +19,10 @@ from model_db.model_files.gguf import read_gguf_header
 from model_db.model_files.hub import hub_config
 from model_db.model_files.safetensors import read_safetensors_header
 from planner.counting import parameters
+from tests.model_db import small_llama
 
 ROOT = Path(__file__).parent.parent.parent
-LLAMA = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 256,
-}
+LLAMA = small_llama.LLAMA | {"vocab_size": 256}
 FORMS = {"BF16": 2, "F32": 4, "F8_E4M3": 1, "I32": 4}
 
 

@@ -12,7 +12,7 @@ from planner.performance.collectives import Link, Network
 from planner.performance.serving_demand import serving_demand
 from planner.performance.serving_efficiency import ServingEfficiency
 from planner.performance.serving_loop import serving_rates
-from planner.performance.serving_step import OPERATIONS, serving_steps
+from planner.performance.serving_step import OPERATIONS, Replica, ServingSteps
 from planner.search.columns import ServingColumns
 
 LLAMA_70B = Architecture(
@@ -84,14 +84,8 @@ def columns(rows: int = 1, **choices: object) -> ServingColumns:
 
 def steps(architecture: Architecture, chosen: ServingColumns, platforms: Platforms | None = None, context: float = 2048.0):
     platforms = platforms or h100s()
-    return serving_steps(
-        serving_demand(architecture),
-        platforms,
-        chosen,
-        input_tokens=1024.0,
-        context_tokens=context,
-        efficiency=ServingEfficiency.roofline(platforms),
-    )
+    replica = Replica.on(serving_demand(architecture), platforms, chosen, ServingEfficiency.roofline(platforms))
+    return ServingSteps(replica.decode(chosen.batch.astype(np.float64), context), replica.prefill(1024.0))
 
 
 def test_decode_of_llama_70b_on_eight_h100_meets_the_worked_example_of_the_method():

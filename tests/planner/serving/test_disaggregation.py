@@ -12,6 +12,7 @@ from planner.outcomes import Outcomes, objective_key
 from planner.request import Limits
 from planner.search.columns import DeploymentColumns, ServingColumns
 from planner.serving.clusters import Clusters
+from planner.serving.model import ServedModel
 from planner.serving.pairs import Pool, best_pools, decode_pool, pair_count, pairs, prefill_pool
 from planner.serving.running import Running
 from planner.serving.stage import ServingStage
@@ -50,7 +51,7 @@ def stage_for(seed, **changes):
     } | changes
     request = PlanRequest.parse(raw)
     stands = ground(request, subject(request, library.models), library.hardware, admitted(request.limits, library.hardware)[0])
-    return ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine))
+    return ServingStage(ServedModel.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine)))
 
 
 def all_pools(stage):

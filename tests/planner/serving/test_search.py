@@ -12,6 +12,7 @@ from planner.pipeline import plan
 from planner.request import Limits, PlanRequest
 from planner.search import serving_space
 from planner.search.columns import ServingColumns
+from planner.serving.model import ServedModel
 from planner.serving.stage import ServingStage
 from planner.subject import subject
 
@@ -39,7 +40,7 @@ def stage_for(seed, **asked):
     }
     request = PlanRequest.parse(raw)
     stands = ground(request, subject(request, library.models), library.hardware, request.limits.accelerators)
-    return ServingStage.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine))
+    return ServingStage(ServedModel.on(stands, library.serving_efficiency.on(stands.platforms, request.workload.engine)))
 
 
 def rates_at(stage, cells, batch):
