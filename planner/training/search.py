@@ -129,6 +129,7 @@ class TrainingSearch:
         layouts = TrainingColumns.concatenate([self.layouts(platform) for platform in range(len(self.counts))])
         choices = training_space.Choices.of(self.shape, self.model.workload)
         memory = CellMemory.of(layouts, choices, memory_of, self._max_devices)
+        progress(0.0)
         usable_bytes, least_bytes = self.model.usable_bytes[layouts.platform], memory.least_bytes
         fits = least_bytes <= usable_bytes[:, None]
         nearest = np.where(fits, np.inf, least_bytes).min(axis=1, initial=np.inf) / usable_bytes - 1.0

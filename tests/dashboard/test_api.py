@@ -31,6 +31,13 @@ from tests.dashboard import sample
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "finetune-8b.yaml"
 SLOW = {"model": "llama3.1-405b", "workload": {"kind": "training", "deadline_days": 60}}
+SLOWEST = {  # seconds, so that a caller is seen to leave before it is answered
+    "model": "kimi-k2",
+    "workload": {"kind": "training", "deadline_days": 60, "sequence_tokens": 131_072, "global_batch_tokens": 1e8},
+    "limits": {"max_devices": 100_000},
+    "precisions": ["bf16", "fp8", "fp4"],
+    "objective": "time",
+}
 REQUEST = {"model": "llama3.1-8b", "workload": {"kind": "serving", "requests_per_s": 3}}
 
 
@@ -205,7 +212,7 @@ def test_a_program_that_leaves_takes_its_plan_with_it(server):
         return 'rackwright_http_requests_total{route="/api/v1/plan",status="503"} 1' in sent(f"{server}/metrics")[2]
 
     connection = HTTPConnection(server.removeprefix("http://"), timeout=30)
-    connection.request("POST", "/api/v1/plan", json.dumps(SLOW | {"objective": "carbon"}).encode(), {"Content-Type": "application/json"})
+    connection.request("POST", "/api/v1/plan", json.dumps(SLOWEST).encode(), {"Content-Type": "application/json"})
     connection.close()
     for _ in range(300):
         if stopped():
